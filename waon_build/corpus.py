@@ -1,0 +1,371 @@
+"""Where a corpus lives, and the stage contract: parts, tallies, atomic commits, resume.
+
+A corpus is one folder or object-store prefix (anything fsspec opens). Each stage has a folder; each
+part in it is described by `PART.tally.json`, whose single atomic write commits the part. The data
+files a tally names carry its digest in their names, so that a re-run never touches what a reader
+sees: a killed run leaves files that no tally names, and the next run of that part sweeps them up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import is_dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, NamedTuple, Protocol
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from waon_build.records import Counts, InputError, Tally, digest16
+
+ROW_GROUP = 10_000
+SAMPLED_DROPS = 5
+"""Dropped rows kept per reason and part, so that people can judge the filters too."""
+
+
+class Part(NamedTuple):
+    """One unit of work of a stage. name: letters, digits, `-` and `_` (see `part_name()`). source: what
+    it is made from (a path, a URL, the name of the part before). fingerprint: see `fingerprint()`.
+    inputs: names of the parts it reads, when they are many (kept in the tally)."""
+
+    name: str
+    source: str
+    fingerprint: str
+    inputs: tuple[str, ...] = ()
+
+
+def part_name(source: str) -> str:
+    """The name of the part made from `source`, a path or URL: its last piece, readable, and 6 digits of
+    its digest, so that two files of one name in two folders are two parts."""
+    stem = source.rstrip("/").rsplit("/", 1)[-1].split(".warc")[0].split(".parquet")[0]
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '-', stem).strip('-')[:80]}-{digest16(source)[:6]}"
+
+
+class Stage(Protocol):
+    """A stage reads one part and writes one part. Plain objects: whoever runs them brings the scheduler.
+
+    `kind` says what a part of it waits for: `cpu` (run it in a process), `network` (run it in a
+    thread), `global` (reads all parts; one at a time).
+    """
+
+    name: str
+    kind: str
+
+    def inputs(self, corpus: Corpus) -> list[Part]:
+        """The parts this stage should have, given what the stages before it committed."""
+
+    def run(self, corpus: Corpus, part: Part) -> Tally:
+        """Make and commit one part."""
+
+
+def fingerprint(stage: str, version: int, settings: Any, inputs: Iterable[str]) -> str:
+    """16 hex digits over what a part is made from. settings: whatever of the recipe shapes its bytes
+    (plain data); inputs: digests of what is read."""
+    return digest16(stage, str(version), json.dumps(settings, sort_keys=True, default=str), *inputs)
+
+
+class Corpus:
+    """Everything built from one recipe. `url`: a path or any fsspec address."""
+
+    def __init__(self, url: str, **storage_options: Any) -> None:
+        self.url = url.rstrip("/")
+        self.fs, self.root = fsspec.core.url_to_fs(self.url, **storage_options)
+        self.root = self.root.rstrip("/")
+
+    @property
+    def is_local(self) -> bool:
+        return "file" in (self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,))
+
+    def path(self, *names: str) -> str:
+        """The path of something in the corpus, for `self.fs`."""
+        return "/".join((self.root, *names))
+
+    def create(self) -> None:
+        """Make sure that the corpus can be written. Raises InputError when it cannot."""
+        probe = self.path(".writable")
+        try:
+            self.fs.makedirs(self.root, exist_ok=True)
+            self.fs.pipe_file(probe, b"")
+            self.fs.rm_file(probe)
+        except Exception as error:  # every store has its own
+            raise InputError(
+                f"{self.url}: the corpus cannot be written ({_first_line(error)}): "
+                "set `corpus` in the recipe to a place you can write to"
+            ) from error
+
+    # --- reading
+
+    def parts(self, stage: str) -> list[str]:
+        """Names of the committed parts of a stage, sorted."""
+        try:
+            found = self.fs.ls(self.path(stage), detail=False, refresh=True)
+        except FileNotFoundError:
+            return []
+        suffix = ".tally.json"
+        return sorted(path.rsplit("/", 1)[-1][: -len(suffix)] for path in found if path.endswith(suffix))
+
+    def tally(self, stage: str, part: str) -> Tally | None:
+        """The tally of a committed part, or None when there is no such part."""
+        try:
+            data = self.fs.cat_file(self.path(stage, f"{part}.tally.json"))
+        except FileNotFoundError:
+            return None
+        try:
+            return Tally.from_json(json.loads(data))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{self.path(stage, part)}.tally.json: is damaged: delete it and run again to redo this part"
+            ) from error
+
+    def tallies(self, stage: str) -> list[Tally]:
+        """The tallies of all committed parts of a stage, by part name."""
+        tallies = (self.tally(stage, part) for part in self.parts(stage))
+        return [tally for tally in tallies if tally is not None]
+
+    def is_current(self, stage: str, part: Part) -> bool:
+        tally = self.tally(stage, part.name)
+        return tally is not None and tally.fingerprint == part.fingerprint
+
+    def file(self, stage: str, part: str, role: str = "rows") -> str | None:
+        """The path of one file of a committed part (role: `rows`, `dropped`, `images`, `pages`), or None."""
+        tally = self.tally(stage, part)
+        name = tally.files.get(role) if tally else None
+        return self.path(stage, name) if name else None
+
+    def read(
+        self, stage: str, part: str, columns: list[str] | None = None, role: str = "rows", filters: Any = None
+    ) -> pa.Table:
+        """The rows of one committed part; filters: pyarrow's, pushed down to row groups.
+        Raises InputError when the part is missing or unreadable."""
+        path = self.file(stage, part, role)
+        if path is None:
+            raise InputError(f"{self.path(stage, part)}: there is no such part: run the stages before it first")
+        try:
+            with self.fs.open(path, "rb") as file:
+                return pq.read_table(file, columns=columns, filters=filters)
+        except (pa.ArrowInvalid, FileNotFoundError) as error:
+            raise InputError(
+                f"{path}: cannot be read ({_first_line(error)}): delete {part}.tally.json beside it and run again"
+            ) from error
+
+    def image_bytes(self, stored_in: str, offset: int, size: int) -> bytes:
+        """The stored bytes of one image, by the `stored_in`, `offset` and `size` of its row."""
+        path = self.file("fetch", stored_in, "images")
+        if path is None:
+            raise InputError(f"{self.path('fetch', stored_in)}: its images are gone: run the fetch stage again")
+        return bytes(self.fs.cat_file(path, start=offset, end=offset + size))
+
+    # --- writing
+
+    def write(self, stage: str, part: Part, schema: pa.Schema, dropped: pa.Schema | None = None) -> PartWriter:
+        """A writer for one part; use it as a context manager and call `commit()` at its end.
+        schema: of the rows passed on. dropped: of the rows dropped, when they are of another kind."""
+        return PartWriter(self, stage, part, schema, dropped or schema)
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write one small file so that readers see all of it or nothing."""
+        if not self.is_local:
+            self.fs.pipe_file(path, data)
+            return
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.with_name(f".{target.name}.{os.getpid()}-{time.monotonic_ns()}.tmp")
+        try:
+            with aside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(target)
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def remove_part(self, stage: str, part: str) -> None:
+        """Take a part back: its tally first, then its files."""
+        tally = self.tally(stage, part)
+        if tally is None:
+            return
+        self.fs.rm_file(self.path(stage, f"{part}.tally.json"))
+        for name in tally.files.values():
+            self._discard(self.path(stage, name))
+
+    def scratch(self) -> AbstractContextManager[str]:
+        """A folder for files being written; beside the corpus when it is local, so that a rename commits."""
+        if not self.is_local:
+            return tempfile.TemporaryDirectory(prefix="waon-build-")
+        folder = Path(self.path(".scratch"))
+        folder.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=folder)
+
+    def place(self, local: str, path: str) -> None:
+        """Move a finished local file to its place in the corpus."""
+        if self.is_local:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            with open(local, "rb") as file:
+                os.fsync(file.fileno())
+            shutil.move(local, path)
+        else:
+            self.fs.put_file(local, path)
+
+    def _discard(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            self.fs.rm_file(path)
+
+
+class PartWriter:
+    """Collects the rows, drops, files and counts of one part, and commits them together.
+
+    Memory is bounded by one row group. `rows` is the tally's `Counts`: `keep` and `drop` fill it, so
+    `read == kept + sum(dropped)` holds by construction and `commit()` checks it once more.
+    """
+
+    def __init__(self, corpus: Corpus, stage: str, part: Part, schema: pa.Schema, dropped: pa.Schema) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", part.name):
+            raise ValueError(f"not a part name: {part.name!r}")
+        self.corpus = corpus
+        self.tally = Tally(stage, part.name, part.fingerprint, inputs=list(part.inputs))
+        self.schema = schema
+        self.dropped_schema = dropped.append(pa.field("reason", pa.string()))
+        self._started = time.monotonic()
+        self._pending: list[dict[str, Any]] = []
+        self._samples: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+        self._files: dict[str, str] = {}
+
+    def __enter__(self) -> PartWriter:
+        self._scratch = self.corpus.scratch()
+        self.folder = self._scratch.__enter__()
+        self._rows = pq.ParquetWriter(f"{self.folder}/rows.parquet", self.schema, compression="zstd")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._rows.close()
+        self._scratch.__exit__(kind, error, trace)
+
+    @property
+    def rows(self) -> Counts:
+        return self.tally.rows
+
+    def keep(self, row: Any) -> None:
+        """Pass a row on. row: a record, or a dict with the schema's keys."""
+        self.rows.keep()
+        self.append(row)
+
+    def append(self, row: Any) -> None:
+        """Write a row without counting it, for a stage that counts something else than what it writes."""
+        self._pending.append(_as_dict(row))
+        if len(self._pending) >= ROW_GROUP:
+            self._flush()
+
+    def append_table(self, table: pa.Table) -> None:
+        """Write many rows at once without counting them. table: has the schema's columns."""
+        self._flush()
+        self._rows.write_table(table.select(self.schema.names).cast(self.schema))
+
+    def drop(self, row: Any, reason: str) -> None:
+        """Drop a row for `reason`: counted exactly, and sampled."""
+        self.rows.drop(reason)
+        self.sample(row, reason)
+
+    def sample(self, row: Any, reason: str) -> None:
+        """Offer a dropped row to the sample without counting it, where a stage counts drops in bulk. Of each
+        reason the few rows with the smallest digest are kept: a sample that does not depend on order or chance."""
+        row = _as_dict(row)
+        key = digest16(str(row.get("candidate_id") or row.get("pair_id") or row.get("url") or row))
+        sample = self._samples.setdefault(str(reason), [])
+        if len(sample) < SAMPLED_DROPS or key < sample[-1][0]:
+            sample.append((key, row))
+            sample.sort(key=lambda entry: entry[0])
+            del sample[SAMPLED_DROPS:]
+
+    def count(self, unit: str) -> Counts:
+        """The counts of something rows are found in: `count("page").drop(reason)`."""
+        return self.tally.units.setdefault(unit, Counts())
+
+    def problem(self, text: str) -> None:
+        """Note something that could not be read, without ending the part."""
+        self.tally.problems.append(text)
+
+    def open_file(self, role: str, suffix: str) -> IO[bytes]:
+        """A further file of the part (role `images`, suffix `tar`), committed with it. Close it first."""
+        name = f"{role}.{suffix}"
+        self._files[role] = name
+        return open(f"{self.folder}/{name}", "w+b")
+
+    def commit(self) -> Tally:
+        """Commit the part: data files first, then the tally in one atomic write."""
+        if not self.rows.adds_up:
+            raise AssertionError(f"{self.tally.stage}/{self.tally.part}: {self.rows} does not add up")
+        self._flush()
+        self._rows.close()
+        self._write_samples()
+        previous = self.corpus.tally(self.tally.stage, self.tally.part)
+        self.tally.digest = _sha256(f"{self.folder}/rows.parquet")
+        self._files = {"rows": "rows.parquet", **self._files}
+        for role, name in self._files.items():
+            local = f"{self.folder}/{name}"
+            digest = self.tally.digest if role == "rows" else _sha256(local)
+            suffix = name.split(".", 1)[1]
+            final = f"{self.tally.part}.{role}-{digest[:12]}.{suffix}"
+            self.tally.bytes += os.path.getsize(local)
+            self.corpus.place(local, self.corpus.path(self.tally.stage, final))
+            self.tally.files[role] = final
+        self.tally.seconds = round(time.monotonic() - self._started, 3)
+        self.corpus.put(
+            self.corpus.path(self.tally.stage, f"{self.tally.part}.tally.json"),
+            json.dumps(self.tally.to_json(), ensure_ascii=False, indent=1).encode(),
+        )
+        self._sweep(previous)
+        return self.tally
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._rows.write_table(pa.Table.from_pylist(self._pending, schema=self.schema))
+            self._pending.clear()
+
+    def _write_samples(self) -> None:
+        rows = [{**row, "reason": reason} for reason, sample in sorted(self._samples.items()) for _, row in sample]
+        if rows:
+            table = pa.Table.from_pylist(rows, schema=self.dropped_schema)
+            pq.write_table(table, f"{self.folder}/dropped.parquet", compression="zstd")
+            self._files["dropped"] = "dropped.parquet"
+
+    def _sweep(self, previous: Tally | None) -> None:
+        """Remove what the tally before this one named, and what a killed run of this part left."""
+        keep = set(self.tally.files.values())
+        folder = self.corpus.path(self.tally.stage)
+        left = set(previous.files.values()) if previous else set()
+        if self.corpus.is_local:
+            left |= {path.name for path in Path(folder).glob(f"{self.tally.part}.*-*.*")}
+        for name in left - keep:
+            self.corpus._discard(f"{folder}/{name}")
+
+
+def _as_dict(row: Any) -> dict[str, Any]:
+    if is_dataclass(row) and not isinstance(row, type):
+        record = {name: getattr(row, name) for name in row.__dataclass_fields__}
+    else:
+        record = dict(row)
+    rights = record.get("rights")
+    if rights and not isinstance(rights[0], dict):
+        record["rights"] = [evidence._asdict() for evidence in rights]
+    return record
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,305 @@
+"""What to build: one YAML file, validated, every field documented and defaulted.
+
+The text of each field's `description` is the recipe reference (`docs/recipe.md` is generated from it).
+Unknown keys are refused: a misspelt threshold must not be a threshold of nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from waon_build.records import InputError
+
+
+class RecipeError(InputError):
+    """The recipe cannot be used. One line: `FILE: FIELD: what is wrong and the way out`."""
+
+    def __init__(self, path: str | Path, field: str, problem: str) -> None:
+        super().__init__(f"{path}: {field} {problem}" if field else f"{path}: {problem}")
+        self.field = field
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WarcSource(_Section):
+    """Pages out of WARC files: Common Crawl's, or your own crawler's."""
+
+    kind: Literal["warc"]
+    paths: list[str] = Field(
+        description="WARC files: local paths, globs, `https://` or `s3://` addresses; a `.paths`, `.txt` or "
+        "`.gz` list of them (one a line, as Common Crawl publishes) is read as its lines."
+    )
+    prefix: str = Field("", description="Put before each line of a list, e.g. `https://data.commoncrawl.org/`.")
+    first: int | None = Field(None, ge=1, description="Take only the first N files, for a trial.")
+
+
+class SiteSource(_Section):
+    """A web site, crawled by us: same-site links from the seeds and sitemaps, within limits, robots obeyed."""
+
+    kind: Literal["site"]
+    seeds: list[str] = Field(min_length=1, description="Addresses to start from. Each origin is one part.")
+    sitemaps: bool = Field(True, description="Also start from the site's sitemaps (robots.txt or /sitemap.xml).")
+    max_pages: int = Field(1000, ge=1, description="Pages to take from one origin.")
+    max_depth: int = Field(5, ge=0, description="Links to follow from a seed.")
+
+
+class TableSource(_Section):
+    """Rows of URL and caption: Parquet, CSV or JSONL, e.g. ReLAION or WAON itself."""
+
+    kind: Literal["table"]
+    paths: list[str] = Field(min_length=1, description="Files: local paths, globs, `https://` or `s3://`.")
+    url_column: str = Field("url", description="Column with the image's address.")
+    caption_column: str = Field("caption", description="Column with the caption.")
+    page_url_column: str | None = Field("page_url", description="Column with the page's address, if there is one.")
+    page_title_column: str | None = Field("page_title", description="Column with the page's title, if there is one.")
+    language_column: str | None = Field(None, description="Column with the page's language (BCP 47), if there is one.")
+    rows_per_part: int = Field(50_000, ge=1, description="Rows of one part.")
+
+
+Source = Annotated[WarcSource | SiteSource | TableSource, Field(discriminator="kind")]
+
+
+class ExtractSettings(_Section):
+    """How a page becomes candidates."""
+
+    context_characters: int = Field(
+        200, ge=0, description="Characters of text near the image kept as `context`, half before, half after."
+    )
+    max_page_bytes: int = Field(10_000_000, ge=1, description="A longer page is dropped.")
+    max_candidates_per_page: int = Field(
+        1000, ge=1, description="Image references read from one page; the rest are dropped and counted."
+    )
+
+
+class FetchSettings(_Section):
+    """How an image gets here, and how it is kept."""
+
+    contact: str | None = Field(
+        None, description="E-mail or web address under which sites can reach you. Nothing is fetched without it."
+    )
+    concurrency: int = Field(64, ge=1, description="Requests under way at once in one part.")
+    per_host_concurrency: int = Field(2, ge=1, description="Requests under way at once to one host.")
+    per_host_rate: float = Field(2.0, gt=0, description="Requests started per second and host.")
+    timeout_seconds: float = Field(20.0, gt=0, description="For one request, redirects and body included.")
+    max_bytes: int = Field(30_000_000, ge=1, description="A longer body is given up.")
+    max_pixels: int = Field(100_000_000, ge=1, description="A larger picture is not decoded.")
+    max_redirects: int = Field(5, ge=0, description="Redirects followed for one image.")
+    retries: int = Field(
+        2, ge=0, description="Tries again within a run, with backoff, for what may succeed (time-out, 429, 5xx)."
+    )
+    max_attempts: int = Field(3, ge=1, description="Runs that ask for a URL that keeps failing.")
+    retry_after_hours: float = Field(
+        24.0, ge=0, description="A later run asks again for what failed once this long has passed."
+    )
+    allow_hosts: list[str] = Field(
+        default_factory=list,
+        description="Hosts (name or address, any port) that may resolve to private or loopback addresses: your own.",
+    )
+    urls_per_part: int = Field(2000, ge=1, description="Distinct image URLs of one part; a host stays in one part.")
+    shortest_side: int = Field(
+        512, ge=32, description="Shortest side of the stored image at most, pixels; never enlarged."
+    )
+    format: Literal["jpg", "webp", "png"] = Field("jpg", description="Of the stored image.")
+    quality: int = Field(90, ge=1, le=100, description="Of stored jpg and webp.")
+
+
+class TextFilters(_Section):
+    """When a caption is dropped, before any download."""
+
+    min_characters: int = Field(2, ge=1, description="Shortest caption, characters after NFKC.")
+    max_characters: int = Field(1000, ge=1, description="Longest caption, characters after NFKC.")
+    min_language_share: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="Smallest share of the letters that are in the language's own scripts; a word in another "
+        "script counts as one word's letters (Japanese: two).",
+    )
+    max_symbol_share: float = Field(
+        0.5, ge=0, le=1, description="Largest share of characters that are neither letter, digit nor space."
+    )
+    max_repeats_per_host: int = Field(
+        5, ge=1, description="A caption seen for more distinct images than this on one host is dropped."
+    )
+    max_repeats: int = Field(
+        10, ge=1, description="A caption seen for more distinct images than this in all is dropped (COYO-700M: 10)."
+    )
+    personal_data: bool = Field(
+        True, description="Drop captions with a phone number, e-mail or postal address, or a valid My Number."
+    )
+
+
+class ImageFilters(_Section):
+    """When an image is dropped. WAON's own thresholds are the defaults where they are known."""
+
+    min_side: int = Field(150, ge=1, description="Shortest side of the image served, pixels (WAON: 150).")
+    min_aspect: float = Field(0.5, gt=0, description="Smallest width / height (WAON: 0.5).")
+    max_aspect: float = Field(2.0, gt=0, description="Largest width / height (WAON: 2).")
+    min_bytes: int = Field(1000, ge=0, description="Fewest bytes served.")
+    min_colours: int = Field(32, ge=0, le=256, description="Fewest distinct colours (WAON: 32).")
+    min_deviation: float = Field(
+        3.0, ge=0, description="Smallest standard deviation of grey levels (0 to 127.5): below it is a blank."
+    )
+    animated: bool = Field(False, description="Keep animated pictures (their first frame).")
+
+
+class FilterSettings(_Section):
+    """Why a candidate is dropped."""
+
+    text: TextFilters = Field(default_factory=TextFilters, description="Captions.")
+    image: ImageFilters = Field(default_factory=ImageFilters, description="Images.")
+
+
+class DedupSettings(_Section):
+    """What is the same picture."""
+
+    radius: int = Field(
+        8, ge=0, le=16, description="Two images within this Hamming distance of 64 bits are looked at again."
+    )
+    second_radius: int = Field(
+        48, ge=0, le=256, description="They are the same picture when their 256-bit hashes are within this too."
+    )
+    max_diameter: int = Field(
+        16, ge=0, le=64, description="Largest Hamming distance (64 bits) between two members of one cluster."
+    )
+    keep_per_cluster: int = Field(1, ge=1, description="Pairs (captions) kept of one cluster of images.")
+    evaluation_sets: list[str] = Field(
+        default_factory=list,
+        description="Benchmarks to keep out: Parquet, CSV or text files with a `phash` column or a hash a line.",
+    )
+
+
+class AnnotationSettings(_Section):
+    """Who says so, and how many must."""
+
+    database: str | None = Field(
+        None, description="SQLAlchemy address; by default SQLite, `annotation.db` in the corpus folder."
+    )
+    guideline: str = Field("ja", description="Folder of `annotation_guidelines/` that annotators read.")
+    overlap: int = Field(2, ge=1, description="Annotations wanted for a task.")
+    max_overlap: int = Field(5, ge=1, description="Annotations at most, when people disagree.")
+    lease_minutes: float = Field(10.0, gt=0, description="How long a task is held for one annotator.")
+    min_match: int = Field(
+        2, ge=0, le=3, description="Accepted: median answer to `does the caption say what the picture shows` (0 to 3)."
+    )
+    screened_out_per_reason: int = Field(
+        2, ge=0, description="Dropped pairs per reason routed for judgement, so that natives measure each filter."
+    )
+
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> AnnotationSettings:
+        if self.max_overlap < self.overlap:
+            raise ValueError("max_overlap is smaller than overlap: make it at least as large")
+        return self
+
+
+class ExportSettings(_Section):
+    """What training reads."""
+
+    samples_per_shard: int = Field(10_000, ge=1, description="Samples of one tar.")
+    splits: dict[str, float] = Field(
+        default_factory=lambda: {"train": 0.99, "validation": 0.01},
+        description="Shares of the clusters, by split name; they add up to 1.",
+    )
+    seed: int = Field(0, description="Of the order of samples and of the split.")
+    licence: str = Field("other", description="Licence of the dataset card (Hugging Face's identifiers).")
+    title: str | None = Field(None, description="Of the dataset card; by default the recipe's name.")
+    creator: str | None = Field(None, description="Who answers for the releases: a name, for their description.")
+    homepage: str | None = Field(None, description="Web page of the dataset; by default a web `fetch.contact`.")
+    published: str | None = Field(
+        None,
+        pattern=r"^\d{4}-\d\d-\d\d$",
+        description="Date of publication, for the description of a release; by default that of the last judgement.",
+    )
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> ExportSettings:
+        if not self.splits or abs(sum(self.splits.values()) - 1) > 1e-9 or min(self.splits.values()) < 0:
+            raise ValueError("splits must be shares that add up to 1, e.g. {train: 0.99, validation: 0.01}")
+        if any(not re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in self.splits):
+            raise ValueError("splits must have names of lower-case letters, digits and _ (loaders read them as words)")
+        return self
+
+
+class RuntimeSettings(_Section):
+    """Where the work runs."""
+
+    workers: int | None = Field(None, ge=1, description="Processes for decoding and parsing; by default one a core.")
+    retries: int = Field(2, ge=0, description="Tries again of a part that failed for a passing cause.")
+    storage_options: dict[str, Any] = Field(
+        default_factory=dict, description="Passed to fsspec for the corpus and the sources (keys, endpoint)."
+    )
+
+
+class Recipe(_Section):
+    """One corpus to build."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Of the corpus; shard names begin with it.")
+    language: str = Field("ja", description="Language of the captions: a pack of `waon_build/languages`.")
+    corpus: str = Field(description="Folder or object-store prefix that holds everything built from this recipe.")
+    sources: list[Source] = Field(min_length=1, description="Where candidates come from.")
+    extract: ExtractSettings = Field(default_factory=ExtractSettings, description="Page to candidates.")
+    fetch: FetchSettings = Field(default_factory=FetchSettings, description="Candidate to image.")
+    filters: FilterSettings = Field(default_factory=FilterSettings, description="What is dropped.")
+    dedup: DedupSettings = Field(default_factory=DedupSettings, description="What is the same picture.")
+    annotation: AnnotationSettings = Field(default_factory=AnnotationSettings, description="The queue.")
+    export: ExportSettings = Field(default_factory=ExportSettings, description="The shards.")
+    runtime: RuntimeSettings = Field(default_factory=RuntimeSettings, description="Where the work runs.")
+
+
+def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """The validated recipe of one YAML file. overrides: dotted field -> value (`{"fetch.contact": ...}`).
+
+    Raises RecipeError with one line that names the file, the field and the way out.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        problem = f"cannot be read ({reason}): give the path of a recipe, e.g. recipes/demo.yaml"
+        raise RecipeError(path, "", problem) from error
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}" if mark else "somewhere"
+        raise RecipeError(path, where, "is not YAML: mend it there (indentation, colons, quotes)") from error
+    if not isinstance(data, dict):
+        raise RecipeError(path, "", "is not a recipe: it needs at least `name`, `corpus` and `sources`")
+    for dotted, value in (overrides or {}).items():
+        _set(data, dotted.split("."), value, path)
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(step) for step in first["loc"] if step not in ("warc", "site", "table"))
+        raise RecipeError(path, field, _problem(first)) from error
+
+
+def _set(data: Any, steps: list[str], value: Any, path: str | Path) -> None:
+    *parents, last = steps
+    try:
+        for step in parents:
+            data = data[int(step)] if isinstance(data, list) else data.setdefault(step, {})
+        if isinstance(data, list):
+            data[int(last)] = value
+        else:
+            data[last] = value
+    except (ValueError, IndexError, TypeError, AttributeError) as error:
+        raise RecipeError(path, ".".join(steps), "cannot be set: there is no such field") from error
+
+
+def _problem(error: Mapping[str, Any]) -> str:
+    if error["type"] == "missing":
+        return "is missing: add it (`waon-build recipe reference` describes every field)"
+    if error["type"] == "extra_forbidden":
+        return "is not a field of a recipe: check its spelling (`waon-build recipe reference` lists them)"
+    return f"is wrong: {error['msg'].removeprefix('Value error, ')} (it is {error['input']!r:.80})"
