@@ -1,0 +1,156 @@
+"""What has been withdrawn, for good: a takedown by URL, host, pair, image bytes or likeness.
+
+One line of JSON each in `CORPUS/tombstones.jsonl`. A tombstone is only ever added. A damaged file is
+an error, never an empty list: withdrawn pictures must not come back because a disk was full.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+import numpy as np
+
+from waon_build.corpus import Corpus
+from waon_build.records import InputError
+
+FILE = "tombstones.jsonl"
+KINDS = ("url", "host", "pair_id", "sha256", "phash")
+RADIUS: Final = 8
+"""A phash covers every picture within this Hamming distance (of 64 bits): 90 % of benign edits of one
+photograph are found at 8, and no two different pictures of those measured were within 10."""
+
+_SHAPE = {"pair_id": r"[0-9a-f]{16}", "sha256": r"[0-9a-f]{64}", "phash": r"[0-9a-f]{16}"}
+
+
+class Tombstone(NamedTuple):
+    """One withdrawal. kind: of `KINDS`. value: normalised. why: in words. at: ISO 8601 UTC."""
+
+    kind: str
+    value: str
+    why: str
+    at: str
+
+
+class Tombstones:
+    """All withdrawals of one corpus. `digest` changes when what they cover does."""
+
+    def __init__(self, stones: list[Tombstone]) -> None:
+        self.stones = stones
+        self._values: dict[str, set[str]] = {kind: set() for kind in KINDS}
+        for stone in stones:
+            self._values[stone.kind].add(stone.value)
+        hashes = sorted(int(value, 16) for value in self._values["phash"])
+        self._phashes = np.array(hashes, dtype=np.uint64)
+        covered = json.dumps({kind: sorted(values) for kind, values in self._values.items()})
+        self.digest = hashlib.sha256(covered.encode()).hexdigest()[:16] if stones else ""
+
+    @classmethod
+    def load(cls, corpus: Corpus) -> Tombstones:
+        """The tombstones of a corpus. Raises InputError when their file is damaged."""
+        path = corpus.path(FILE)
+        try:
+            data = corpus.fs.cat_file(path)
+        except FileNotFoundError:
+            return cls([])
+        if data and not data.endswith(b"\n"):
+            raise _damaged(path, data.count(b"\n") + 1)
+        stones = []
+        for number, line in enumerate(data.split(b"\n")[:-1], 1):
+            try:
+                entry = json.loads(line)
+                stone = Tombstone(entry["kind"], entry["value"], entry["why"], entry["at"])
+                if normalised(stone.kind, stone.value) != stone.value:
+                    raise ValueError("not in its normal form")
+            except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+                raise _damaged(path, number) from error
+            stones.append(stone)
+        return cls(stones)
+
+    @classmethod
+    def add(cls, corpus: Corpus, kind: str, value: str, why: str) -> Tombstones:
+        """Write one tombstone, and return all there are now. Adding what is there changes nothing.
+
+        Raises InputError when kind or value cannot be a tombstone."""
+        present = cls.load(corpus)
+        value = normalised(kind, value)
+        if value in present._values[kind]:
+            return present
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        stones = [*present.stones, Tombstone(kind, value, why, at)]
+        lines = (json.dumps(stone._asdict(), ensure_ascii=False) + "\n" for stone in stones)
+        corpus.put(corpus.path(FILE), "".join(lines).encode())
+        return cls(stones)
+
+    def covers(self, url: str = "", page_url: str = "", pair_id: str = "", sha256: str = "", phash: str = "") -> bool:
+        """Whether anything about a candidate, an image or a pair has been withdrawn.
+
+        A URL or host covers the image at it and the images of the page at it; a host covers its
+        subdomains."""
+        if not self.stones:
+            return False
+        values = self._values
+        return (
+            pair_id in values["pair_id"]
+            or sha256 in values["sha256"]
+            or any(self._covers_address(address) for address in (url, page_url) if address)
+            or (phash != "" and self._covers_likeness(phash))
+        )
+
+    def _covers_address(self, address: str) -> bool:
+        if _normal_url(address) in self._values["url"]:
+            return True
+        if not self._values["host"]:
+            return False
+        labels = _host(address).split(".")
+        return any(".".join(labels[start:]) in self._values["host"] for start in range(len(labels)))
+
+    def _covers_likeness(self, phash: str) -> bool:
+        if not len(self._phashes):
+            return False
+        distances = np.bitwise_count(self._phashes ^ np.uint64(int(phash, 16)))
+        return bool((distances <= RADIUS).any())
+
+
+def normalised(kind: str, value: str) -> str:
+    """`value` as a tombstone of `kind` keeps it. Raises InputError when it cannot be one."""
+    value = value.strip()
+    if kind == "url" and re.match(r"https?://[^/]", value, re.IGNORECASE):
+        return _normal_url(value)
+    if kind == "host":
+        host = _host(value if "//" in value else f"//{value}")
+        if host:
+            return host
+    if kind in _SHAPE and re.fullmatch(_SHAPE[kind], value.lower()):
+        return value.lower()
+    if kind not in KINDS:
+        raise InputError(f"tombstone: kind is {kind!r}: give one of {', '.join(KINDS)}")
+    expected = {"url": "an http(s) address", "host": "a host name", "sha256": "64 hex digits"}
+    raise InputError(f"tombstone: {value[:80]!r} is not a {kind}: give {expected.get(kind, '16 hex digits')}")
+
+
+def _normal_url(url: str) -> str:
+    """Without fragment and default port, scheme and host in lower case."""
+    try:
+        split = urlsplit(url.strip())
+    except ValueError:
+        return url.strip()
+    site = split.netloc.lower().removesuffix({"http": ":80", "https": ":443"}.get(split.scheme, ""))
+    return urlunsplit((split.scheme, site, split.path or "/", split.query, ""))
+
+
+def _host(url: str) -> str:
+    """In lower case and ASCII, as DNS has it."""
+    try:
+        host = (urlsplit(url.strip()).hostname or "").rstrip(".").lower()
+        return host if host.isascii() else host.encode("idna").decode()
+    except ValueError:
+        return ""
+
+
+def _damaged(path: str, line: int) -> InputError:
+    return InputError(f"{path}: line {line}: is damaged: restore the file from a copy; withdrawn pairs depend on it")
