@@ -1,0 +1,64 @@
+"""Tables of URLs: Parquet, CSV and JSONL give the same candidates, chunk by chunk."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from waon_build.recipe import TableSource
+from waon_build.records import InputError
+from waon_build.sources import table
+
+ROWS = [{"url": f"http://a.example/{n}.jpg", "caption": f"写真、{n}\n枚目", "similarity": 0.5} for n in range(25)]
+SOURCE = TableSource(kind="table", paths=["x"])
+
+
+def written(ending: str) -> io.BytesIO:
+    stream = io.BytesIO()
+    if ending == "parquet":
+        pq.write_table(pa.Table.from_pylist(ROWS), stream, row_group_size=7)
+    elif ending == "csv":
+        import pandas as pd
+
+        stream.write(pd.DataFrame(ROWS).to_csv(index=False).encode("utf-8-sig"))
+    else:
+        stream.write("\n\n".join(json.dumps(row) for row in ROWS).encode())
+    stream.seek(0)
+    return stream
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+@pytest.mark.parametrize(("start", "count"), [(0, 25), (0, 10), (10, 10), (20, 10), (6, 2), (24, 1)])
+def test_a_chunk_holds_its_rows_whatever_the_format(ending: str, start: int, count: int) -> None:
+    found = list(table.rows(written(ending), f"x.{ending}", ["url", "caption"], start, count))
+    assert [row["url"] for row in found if row] == [row["url"] for row in ROWS[start : start + count]]
+    candidate, _ = table.candidate(found[0] or {}, SOURCE, "x@0")
+    assert candidate.caption == f"写真、{start} 枚目"
+    assert table.count_rows(written(ending), f"x.{ending}") == 25
+
+
+def test_a_broken_row_is_told_apart_and_the_rest_is_read() -> None:
+    stream = io.BytesIO(b'{"url": "http://a.example/", "caption": "a"}\n{"url": \n[1]\n' + b"[" * 10_000 + b"\n")
+    found = list(table.rows(stream, "x.jsonl", ["url", "caption"], 0, 10))
+    assert [row is None for row in found] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("url", ["", "not an address", "/relative.jpg", "ftp://a.example/a.jpg", "http://[x/a.jpg"])
+def test_a_row_without_an_absolute_address_has_none(url: str) -> None:
+    candidate, _ = table.candidate({"url": url, "caption": "鳥居"}, SOURCE, "x@0")
+    assert candidate.url == ""
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_a_missing_column_is_one_line_with_those_there_are(ending: str) -> None:
+    with pytest.raises(InputError, match=r"has no column 'TEXT' \(it has url, caption, similarity\).*caption_column"):
+        list(table.rows(written(ending), f"x.{ending}", ["url", "TEXT"], 0, 1))
+
+
+def test_what_is_no_parquet_is_one_line() -> None:
+    with pytest.raises(InputError, match="is not a Parquet file"):
+        table.count_rows(io.BytesIO(b"rubbish" * 10), "x.parquet")

@@ -1,0 +1,139 @@
+"""WARC files: pages come out whole, what is no page leaves a reason, damage gives what can be read."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import json
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import brotli
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
+
+from waon_build.records import InputError
+from waon_build.sources.warc import Response, html_pages
+
+PAGE = "<html lang=ja><p>鳥居の写真です</p></html>".encode() * 20
+
+
+def chunked(body: bytes) -> bytes:
+    pieces = [body[at : at + 100] for at in range(0, len(body), 100)]
+    return b"".join(b"%x;ext=1\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+def bare_deflate(body: bytes) -> bytes:
+    stream = zlib.compressobj(wbits=-15)
+    return stream.compress(body) + stream.flush()
+
+
+def archive(*bodies: tuple[bytes, dict[str, str]], compress: bool = True, status: str = "200 OK") -> bytes:
+    stream = io.BytesIO()
+    writer = WARCWriter(stream, gzip=compress)
+    writer.write_record(writer.create_warcinfo_record("x.warc.gz", {"software": "test"}))
+    for number, (body, headers) in enumerate(bodies):
+        http = StatusAndHeaders(status, [("Content-Type", "text/html"), *headers.items()], protocol="HTTP/1.1")
+        record = writer.create_warc_record(
+            f"http://a.example/{number}", "response", payload=io.BytesIO(body), http_headers=http
+        )
+        writer.write_record(record)
+    return stream.getvalue()
+
+
+class Reading:
+    """What came of one archive."""
+
+    def __init__(self, data: bytes, name: str = "x.warc.gz", limit: int = 1_000_000) -> None:
+        self.skipped: Counter[str] = Counter()
+        self.problems: list[str] = []
+        self.pages: list[Response] = list(
+            html_pages(io.BytesIO(data), name, limit, lambda why: self.skipped.update([str(why)]), self.problems.append)
+        )
+
+
+@pytest.mark.parametrize("compress", [True, False])
+@pytest.mark.parametrize(
+    ("encode", "headers"),
+    [
+        (bytes, {}),
+        (chunked, {"Transfer-Encoding": "chunked"}),
+        (gzip.compress, {"Content-Encoding": "gzip"}),
+        (zlib.compress, {"Content-Encoding": "deflate"}),
+        (bare_deflate, {"Content-Encoding": "deflate"}),
+        (brotli.compress, {"Content-Encoding": "br"}),
+        (lambda body: chunked(gzip.compress(body)), {"Content-Encoding": "GZIP", "Transfer-Encoding": "chunked"}),
+        (bytes, {"Content-Encoding": "gzip", "Transfer-Encoding": "chunked"}),
+    ],
+    ids=["plain", "chunked", "gzip", "deflate", "bare deflate", "brotli", "both", "neither though it says both"],
+)
+def test_a_page_comes_out_as_its_author_wrote_it(encode, headers: dict[str, str], compress: bool) -> None:
+    found = Reading(archive((encode(PAGE), headers), compress=compress))
+    assert [page.body for page in found.pages] == [PAGE]
+    assert found.pages[0].url == "http://a.example/0"
+    assert found.skipped == {"not_a_response": 1}
+    assert found.problems == []
+
+
+def test_an_offset_is_where_the_record_begins() -> None:
+    data = archive((PAGE, {}), (PAGE, {}))
+    second = Reading(data).pages[1]
+    assert Reading(data[second.offset :]).pages[0].url == second.url
+
+
+def test_what_is_no_page_leaves_its_reason() -> None:
+    assert Reading(archive((PAGE, {}), status="404 Not Found")).skipped["not_ok"] == 1
+    stream = io.BytesIO()
+    writer = WARCWriter(stream, gzip=True)
+    writer.write_record(
+        writer.create_revisit_record("http://a.example/", "sha1:X", "http://a.example/", "2020-01-01T00:00:00Z")
+    )
+    writer.write_record(
+        writer.create_warc_record("http://a.example/", "request", payload=io.BytesIO(b"GET / HTTP/1.1\r\n\r\n"))
+    )
+    assert Reading(stream.getvalue()).skipped == {"revisit_record": 1, "not_a_response": 1}
+
+
+def test_a_truncated_file_gives_what_can_be_read_and_says_where_it_broke() -> None:
+    import random
+
+    noise = random.Random(1).randbytes(200_000).hex().encode()
+    data = archive((PAGE, {}), (b"<html>" + noise, {}))
+    found = Reading(data[:-50_000])
+    assert [page.url for page in found.pages] == ["http://a.example/0", "http://a.example/1"]
+    assert "x.warc.gz@" in found.problems[0]
+    assert "truncated_record" in found.problems[0]
+
+
+@pytest.mark.parametrize("data", [b"", b"this is no archive" * 100, b"\x1f\x8bbroken" * 100, b"<html></html>"])
+def test_what_is_no_archive_at_all_is_bad_input(data: bytes) -> None:
+    with pytest.raises(InputError, match="is not a WARC file"):
+        Reading(data)
+
+
+def test_a_compression_bomb_stops_at_the_limit() -> None:
+    bomb = gzip.compress(b"<html>" + b"\x20" * 50_000_000)
+    found = Reading(archive((bomb, {"Content-Encoding": "gzip"})), limit=1000)
+    assert len(found.pages[0].body) == 1001
+
+
+@given(st.binary(max_size=400), st.integers(0, 600), st.integers(0, 255))
+def test_no_damage_crashes_the_reader(body: bytes, at: int, byte: int) -> None:
+    data = bytearray(archive((body, {"Transfer-Encoding": "chunked"}), (PAGE, {})))
+    data[at % len(data)] = byte
+    with contextlib.suppress(InputError):
+        Reading(bytes(data))
+
+
+def test_every_real_archive_gives_what_warcio_reads_or_better(shared_data: Path) -> None:
+    observed = json.loads((shared_data / "warc" / "observed.json").read_text(encoding="utf-8"))["files"]
+    assert len(observed) > 30
+    for name, truth in observed.items():
+        found = Reading((shared_data / "warc" / name).read_bytes(), name, 10_000_000)
+        records = len(found.pages) + found.skipped.total()
+        assert records >= sum(truth["records"].values()), name

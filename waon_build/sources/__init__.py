@@ -1,0 +1,1 @@
+"""Where candidates come from: pages out of WARC files, crawled sites, tables of URLs."""

@@ -1,0 +1,113 @@
+"""Addresses of images in an element's attributes: which of the many is the picture, and the largest of it.
+
+Pages write the address of a picture in `src`, in a lazy loader's attribute while `src` holds a
+placeholder, or in a `srcset` of sizes. Nothing here judges whether a picture is wanted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import quote, urljoin, urlsplit
+
+SRCSETS = ("srcset", "data-srcset", "data-lazy-srcset", "data-original-set")
+LAZY = (
+    "data-src", "data-original", "data-lazy-src", "data-lazy", "data-original-src", "data-echo", "data-image",
+    "data-img-src", "data-url", "data-full-src", "data-large-file", "data-actualsrc", "data-hi-res-src",
+)  # fmt: skip
+"""Attributes in which lazy loaders and galleries keep the true address."""
+
+Attributes = Mapping[str, str | None]
+
+_SPACES = " \t\r\n\f"
+_LONGEST = 4096
+"""Characters of an address, and candidates of a srcset, that are looked at: longer ones are attacks."""
+_SAFE = "!#$%&'()*+,/:;=?@[]~"
+
+
+def address(image: Attributes, sources: Sequence[Attributes]) -> str:
+    """The address of the picture as written, or "". image: attributes of the `<img>`. sources: of the
+    `<source>` elements of its `<picture>`. The largest of all sizes; else a lazy address; else `src`."""
+    best, size = "", 0.0
+    for attributes in (image, *sources):
+        for name in SRCSETS:
+            for url, width in in_srcset(attributes.get(name) or ""):
+                if width > size and not _is_inline(url):
+                    best, size = url, width
+    if best and size > 1:
+        return best
+    src = (image.get("src") or "").strip(_SPACES)
+    for name in LAZY:
+        url = (image.get(name) or "").strip(_SPACES)
+        if url and not _is_inline(url) and _looks_like_address(url):
+            return url
+    if src and not _is_inline(src):
+        return src
+    return best or src
+
+
+def in_srcset(srcset: str) -> Iterator[tuple[str, float]]:
+    """The (url, size) of a srcset's candidates; size is the width in pixels, or the density times 1.
+    Source: HTML Standard, "parsing a srcset attribute". Commas may stand in a URL but not at its end."""
+    rest = srcset[: _LONGEST * 16].strip(_SPACES + ",")
+    for _ in range(100):
+        if not rest:
+            return
+        url, _, rest = _split_at_space(rest)
+        if url.endswith(","):
+            yield url.rstrip(","), 1.0
+            rest = rest.lstrip(_SPACES + ",")
+            continue
+        descriptor, _, rest = rest.partition(",")
+        yield url, _size(descriptor)
+        rest = rest.lstrip(_SPACES + ",")
+
+
+def absolute(url: str, base: str) -> str | None:
+    """`url` joined to `base`, without its fragment and with what is not ASCII percent-encoded; None when
+    it is no address."""
+    if len(url) > _LONGEST:
+        return None
+    try:
+        joined = urljoin(base, url.strip(_SPACES).replace("\n", "").replace("\r", "").replace("\t", ""))
+        joined = joined.partition("#")[0]
+        parts = urlsplit(joined)
+        parts.port  # noqa: B018  (raises for a port that is none)
+        host = parts.hostname
+    except ValueError:
+        return None
+    if parts.scheme in ("http", "https") and not host:
+        return None
+    if not joined.isascii() or " " in joined or '"' in joined:
+        host = parts.netloc
+        if not host.isascii():
+            try:
+                host = host.encode("idna").decode("ascii")
+            except UnicodeError:
+                return None
+        tail = joined.split("://", 1)[-1].removeprefix(parts.netloc) if parts.netloc else joined
+        joined = f"{parts.scheme}://{host}{quote(tail, safe=_SAFE, errors='replace')}"
+    return joined
+
+
+def _split_at_space(text: str) -> tuple[str, str, str]:
+    pieces = text.split(None, 1)
+    return (pieces[0], " ", pieces[1]) if len(pieces) == 2 else (pieces[0], "", "")
+
+
+_SIZE = re.compile(r"(\d{1,7}(?:\.\d{1,5})?)([wx])")
+
+
+def _size(descriptor: str) -> float:
+    """Widths count above densities: `640w` is 640, `2x` is 2, none is 1."""
+    found = _SIZE.search(descriptor)
+    return float(found[1]) if found else 1.0
+
+
+def _is_inline(url: str) -> bool:
+    return url[:5].lower() == "data:"
+
+
+def _looks_like_address(text: str) -> bool:
+    """Lazy attributes also hold JSON and numbers."""
+    return "/" in text or "." in text

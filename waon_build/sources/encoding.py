@@ -1,0 +1,97 @@
+"""Which characters a page's bytes are. Declared is tried first, and believed only when it fits.
+
+Order: byte-order mark, the escapes of ISO-2022-JP, `Content-Type` header, `<meta charset>`, UTF-8, then the encodings that pages
+without a true declaration are found in, by which of them reads the bytes without error.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+
+_META = re.compile(rb"<meta[^>]{0,500}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.IGNORECASE)
+_XML = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9_:.-]{2,40})", re.IGNORECASE)
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.IGNORECASE)
+_HEAD = 4096
+"""Bytes in which a declaration is looked for: browsers read 1,024, and pages with long comments need more."""
+
+_MEANT = {
+    "shift_jis": "cp932", "shift-jis": "cp932", "sjis": "cp932", "x-sjis": "cp932", "windows-31j": "cp932",
+    "ms_kanji": "cp932", "eucjp": "euc_jp", "x-euc-jp": "euc_jp", "iso-2022-jp": "iso2022_jp_ext",
+    "iso-8859-1": "cp1252", "latin1": "cp1252", "ascii": "cp1252", "us-ascii": "cp1252",
+    "gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030", "big5": "big5hkscs", "ks_c_5601-1987": "cp949",
+    "euc-kr": "cp949", "tis-620": "cp874", "iso-8859-9": "cp1254", "utf8": "utf-8",
+}  # fmt: skip
+"""What an encoding's name means in practice (WHATWG Encoding Standard): mostly its superset."""
+
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_UNDECLARED = ("utf-8", "euc_jp", "cp932", "gb18030", "cp949")
+_ISO_2022_JP = re.compile(rb"\x1b\$[@B]")
+"""The escape into kanji. Every other encoding reads it without error, as noise."""
+_TOLERATED = 0.005
+"""Share of replacement characters up to which a declared encoding is believed: pages have single bad bytes."""
+
+
+def decode(body: bytes, content_type: str = "") -> str | None:
+    """The text of a page, or None when no encoding reads it. content_type: the HTTP header, or "".
+
+    Single undecodable bytes become U+FFFD; lone surrogates never appear.
+    """
+    for bom, name in _BOMS:
+        if body.startswith(bom):
+            return body[len(bom) :].decode(name, "replace")
+    if _ISO_2022_JP.search(body) and (text := _strictly(body, "iso2022_jp_ext")) is not None:
+        return text
+    tolerable = None
+    for name in dict.fromkeys(_declared(body, content_type)):
+        text = _decoded(body, name)
+        if text is None:
+            continue
+        bad = text.count("\ufffd")
+        if bad == 0:
+            return text
+        if tolerable is None and bad <= _TOLERATED * len(text):
+            tolerable = text
+    for name in _UNDECLARED:
+        text = _strictly(body, name)
+        if text is not None:
+            return text
+    if tolerable is not None:
+        return tolerable
+    return _least_damaged(body)
+
+
+def _declared(body: bytes, content_type: str) -> Iterator[str]:
+    head = body[:_HEAD]
+    if found := _CHARSET.search(content_type):
+        yield found[1]
+    for pattern in (_META, _XML):
+        if match := pattern.search(head):
+            name = match[1].decode("ascii").lower()
+            # What says so in ASCII cannot be in UTF-16: the standard reads it as UTF-8.
+            yield "utf-8" if name.startswith("utf-16") else name
+
+
+def _decoded(body: bytes, name: str) -> str | None:
+    name = _MEANT.get(name.lower(), name)
+    try:
+        if not codecs.lookup(name)._is_text_encoding:
+            return None  # `charset=base64` and its like
+        return body.decode(name, "replace")
+    except (LookupError, ValueError):
+        return None
+
+
+def _strictly(body: bytes, name: str) -> str | None:
+    try:
+        return body.decode(name)
+    except UnicodeDecodeError:
+        return None
+
+
+def _least_damaged(body: bytes) -> str | None:
+    """The reading with the fewest replacement characters, when they are few; binary data has many."""
+    texts = [body.decode(name, "replace") for name in ("utf-8", "cp932", "euc_jp")]
+    best = min(texts, key=lambda text: text.count("\ufffd"))
+    return best if best.count("\ufffd") <= 0.02 * len(best) else None

@@ -1,0 +1,393 @@
+"""One page -> its candidates: every image with every caption that the page gives it.
+
+Reads the page as a browser without scripts does (lexbor), so that `<noscript>` fallbacks are seen. A
+page is first asked whether it may be used and whether it is in the language: most pages are not, and
+end before they are parsed. Nothing here reads files or asks the network.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from waon_build import languages, rights
+from waon_build.recipe import ExtractSettings
+from waon_build.records import Candidate, Evidence, Reason, normalised
+from waon_build.sources.addresses import absolute, address
+from waon_build.sources.encoding import decode
+
+PAGE_TOO_LARGE = Reason(
+    "page_too_large",
+    stage="extract",
+    what="A page of more bytes than this.",
+    why="It is generated or hostile, and would take the memory of many.",
+    setting="extract.max_page_bytes",
+)
+PAGE_TOO_DEEP = Reason(
+    "page_too_deep",
+    stage="extract",
+    what="A page with elements nested thousands deep, hundreds of them left open, or thousands of attributes on one.",
+    why="No author writes it, and it takes a parser minutes: the time grows with the square of each.",
+)
+PAGE_UNDECODABLE = Reason(
+    "page_undecodable",
+    stage="extract",
+    what="A page whose bytes no encoding reads as text.",
+    why="It is binary data under the name of a page.",
+)
+PAGE_IN_ANOTHER_LANGUAGE = Reason(
+    "page_in_another_language",
+    stage="extract",
+    what="A page that is not in the recipe's language, by its address (`/en/`), its declarations and its text.",
+    why="Captions come from the language's own pages; clear text wins over a wrong `lang`, and the address that the "
+    "publisher filed a page under wins over both.",
+    setting="language",
+)
+PAGE_REFUSED = Reason(
+    "page_refused",
+    stage="extract",
+    what="A page whose robots meta, X-Robots-Tag, TDM reservation or Content-Usage refuses.",
+    why="Its publisher said no. Nothing on it is asked for.",
+    source="robots meta and X-Robots-Tag (noai, noimageai, noindex, ...), TDMRep, AIPREF",
+)
+NO_CAPTION = Reason(
+    "no_caption",
+    stage="extract",
+    what="An image without alternative text, figure caption or title.",
+    why="Nothing says what it shows.",
+)
+NO_ADDRESS = Reason(
+    "no_address",
+    stage="extract",
+    what="An image element without an address, or with one that cannot be an address.",
+    why="Nothing can be fetched.",
+)
+INLINE_IMAGE = Reason(
+    "inline_image",
+    stage="extract",
+    what="An image written into the page itself (`data:`), with no other address.",
+    why="Placeholders and icons.",
+)
+NOT_HTTP = Reason(
+    "not_http",
+    stage="extract",
+    what="An image address of another scheme than http and https.",
+    why="Nothing else is fetched.",
+)
+TRACKING_PIXEL = Reason(
+    "tracking_pixel",
+    stage="extract",
+    what="An image that the page shows at one pixel or none in either direction.",
+    why="It counts readers; it shows nothing.",
+)
+REPEATED_ON_PAGE = Reason(
+    "repeated_on_page",
+    stage="extract",
+    what="The same image with the same caption again on one page.",
+    why="Lazy loaders write an image twice (`<noscript>`), and galleries more often.",
+)
+TOO_MANY_ON_PAGE = Reason(
+    "too_many_on_page",
+    stage="extract",
+    what="Image references of one page beyond this number.",
+    why="A page of a thousand images is a list or an attack.",
+    setting="extract.max_candidates_per_page",
+)
+
+Header = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Page:
+    """What one page gave. reason: why it gave nothing, or "". dropped: (reference, reason)."""
+
+    reason: Reason | None = None
+    candidates: list[Candidate] = field(default_factory=list)
+    dropped: list[tuple[Candidate, Reason]] = field(default_factory=list)
+
+
+def read_page(
+    url: str, headers: Sequence[Header], body: bytes, language: str, settings: ExtractSettings, source: str = ""
+) -> Page:
+    """The candidates of one page.
+
+    url: of the page, absolute. headers: of its HTTP response. language: the recipe's. source: where the
+    page was read, for the candidates' `source`.
+    """
+    if len(body) > settings.max_page_bytes:
+        return Page(PAGE_TOO_LARGE)
+    if _filed_under(url) not in ("", language):
+        return Page(PAGE_IN_ANOTHER_LANGUAGE)
+    text = decode(body, _header(headers, "content-type"))
+    if text is None:
+        return Page(PAGE_UNDECODABLE)
+    if not _could_be_in(language, text):
+        return Page(PAGE_IN_ANOTHER_LANGUAGE)
+    if _is_too_deep(text):
+        return Page(PAGE_TOO_DEEP)
+    tree = LexborHTMLParser(text.replace("\x00", "").replace(_OPEN, "").replace(_CLOSE, ""))
+    metas = _metas(tree)
+    evidence = rights.statements(url, headers, metas)
+    if any(statement.refuses for statement in evidence):
+        return Page(PAGE_REFUSED)
+    return _Reader(tree, url, language, settings, source, evidence).read(_declared(tree, headers, metas))
+
+
+class _Reader:
+    """One page being read."""
+
+    def __init__(
+        self,
+        tree: LexborHTMLParser,
+        url: str,
+        language: str,
+        settings: ExtractSettings,
+        source: str,
+        evidence: list[Evidence],
+    ) -> None:
+        self.tree, self.url, self.language = tree, url, language
+        self.settings, self.source = settings, source
+        self.evidence = evidence
+        self.page = Page()
+        self.base = _base(tree, url)
+
+    def read(self, declared: list[str]) -> Page:
+        title = self.tree.css_first("title")
+        self.title = _folded(title.text()) if title else ""
+        images = self.tree.css("img")
+        captions = _figure_captions(self.tree)
+        found = [link.attributes for link in self.tree.css(_LICENCES)]
+        links = [(link.get("rel") or "", link.get("href") or "") for link in found]
+        licence = absolute(rights.licence_url(links), self.base) or ""
+        self.licence = licence if licence != self.base else ""
+        wanted = images[: self.settings.max_candidates_per_page]
+        references = [(image.attributes, _sources(image), captions.get(image.mem_id, "")) for image in wanted]
+        text = _text_with_marks(self.tree, wanted)
+        if languages.page_language(declared, _MARK.sub(" ", text[:20_000])) != self.language:
+            return Page(PAGE_IN_ANOTHER_LANGUAGE)
+        around = _surroundings(text, self.settings.context_characters // 2)
+        seen: set[tuple[str, str]] = set()
+        for number, (attributes, sources, caption) in enumerate(references):
+            self._reference(attributes, sources, caption, around.get(number, ""), seen)
+        for image in images[len(wanted) :]:
+            self._drop(image.attributes.get("src") or "", "", "", "", TOO_MANY_ON_PAGE)
+        return self.page
+
+    def _reference(
+        self,
+        attributes: dict[str, str | None],
+        sources: list[dict[str, str | None]],
+        figcaption: str,
+        context: str,
+        seen: set[tuple[str, str]],
+    ) -> None:
+        written = address(attributes, sources)
+        captions = list(_captions(attributes, figcaption))
+        url = absolute(written, self.base) if written else None
+        reason = _why_not(written, url, attributes)
+        if reason is None and not captions:
+            reason = NO_CAPTION
+        if reason is not None or url is None:
+            source, caption = captions[0] if captions else ("", "")
+            self._drop(url or written[:200], caption, source, context, reason or NO_ADDRESS)
+            return
+        for source, caption in captions:
+            key = (url, normalised(caption))
+            if key in seen:
+                self._drop(url, caption, source, context, REPEATED_ON_PAGE)
+                continue
+            seen.add(key)
+            self.page.candidates.append(self._candidate(url, caption, source, context))
+
+    def _candidate(self, url: str, caption: str, caption_source: str, context: str) -> Candidate:
+        return Candidate(
+            url=url,
+            caption=caption,
+            caption_source=caption_source,
+            page_url=self.url,
+            page_title=self.title,
+            page_language=self.language,
+            context=context,
+            licence_url=self.licence,
+            rights=self.evidence,
+            source=self.source,
+        )
+
+    def _drop(self, url: str, caption: str, caption_source: str, context: str, reason: Reason) -> None:
+        self.page.dropped.append((self._candidate(url, caption, caption_source, context), reason))
+
+
+# --- the page as a whole
+
+_LICENSORS = ("creativecommons.org", "opendatacommons.org", "rightsstatements.org", ".go.jp", "artlibre.org", "gnu.org")
+_LICENCES = ", ".join(('a[rel~="license"]', 'link[rel~="license"]', *(f'a[href*="{host}"]' for host in _LICENSORS)))
+
+_FILED = re.compile(
+    r"//[^/?#]*/(?:[^?#]*/)?(en|zh|ko|ja|ru|fr|de|es|pt|vi|th|tg|ba|tt|kk|ky)(?:[-_][A-Za-z]{2,4})?(?:/|$)"
+)
+
+
+def _filed_under(url: str) -> str:
+    """The language whose folder a page lies in (`/en/`, `/zh-CN/`), or "". Only codes that are not words:
+    `/it/`, `/is/` and `/no/` are folders of other things. Templates declare `lang="ja"` on English pages
+    whose text quotes much Japanese; the folder is the publisher's own filing."""
+    found = _FILED.search(url)
+    return found[1] if found else ""
+
+
+_DEEPEST = 5_000
+_FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())
+_MOST_OPEN = 500
+"""Formatting elements open at once: a parser opens them all again in every paragraph."""
+_ENDLESS = frozenset("img br input hr meta link source wbr area base col param p li td th tr dt dd option".split())
+"""Elements that hold nothing, or end by themselves when the next one begins."""
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9-]*)")
+_LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{20000,}")
+_MOST_ATTRIBUTES = 2_000
+
+
+def _is_too_deep(text: str) -> bool:
+    """Whether parsing a page would take time that grows with its square. Each name is counted by itself, so
+    that closing tags of other names hide nothing. Pages of ordinary length are not looked at."""
+    if any(len(tag[0].split()) > _MOST_ATTRIBUTES for tag in _LONG_TAG.finditer(text)):
+        return True
+    if text.count("<") < 3_000:
+        return False
+    depth: dict[str, int] = {}
+    deepest: dict[str, int] = {}
+    for closing, name in _TAG.findall(text):
+        name = name.lower()
+        now = depth[name] = max(0, depth.get(name, 0) + (-1 if closing else 1))
+        if now > deepest.get(name, 0):
+            deepest[name] = now
+    nested = sum(count for name, count in deepest.items() if name not in _ENDLESS)
+    return nested > _DEEPEST or sum(deepest.get(name, 0) for name in _FORMATTING) > _MOST_OPEN
+
+
+def _could_be_in(language: str, text: str) -> bool:
+    """Whether a page has a letter of the language's own scripts at all: the cheap question that ends
+    most pages of a crawl before they are parsed. Character references may hide letters, so they count."""
+    pattern = _own_letters.get(language)
+    if pattern is None:
+        pattern = _own_letters[language] = re.compile(f"[{languages.get(language).own}]|&#")
+    return pattern.search(text) is not None
+
+
+_own_letters: dict[str, re.Pattern[str]] = {}
+
+
+def _header(headers: Sequence[Header], name: str) -> str:
+    return next((value for key, value in headers if key.lower() == name), "")
+
+
+def _metas(tree: LexborHTMLParser) -> list[tuple[str, str]]:
+    found = []
+    for meta in tree.css("meta[name][content]"):
+        attributes = meta.attributes
+        found.append(((attributes.get("name") or "").strip().lower(), attributes.get("content") or ""))
+    return found
+
+
+def _declared(tree: LexborHTMLParser, headers: Sequence[Header], metas: list[tuple[str, str]]) -> list[str]:
+    """What the page says its language is, most trusted first."""
+    root = tree.root.attributes if tree.root is not None else {}
+    said = [root.get("lang") or root.get("xml:lang") or "", _header(headers, "content-language")]
+    equivalents = [meta.attributes for meta in tree.css("meta[http-equiv]")]
+    said += [
+        meta.get("content") or ""
+        for meta in equivalents
+        if (meta.get("http-equiv") or "").lower() == "content-language"
+    ]
+    said += [content for name, content in metas if name == "language"]
+    return [one for one in said if one]
+
+
+def _base(tree: LexborHTMLParser, url: str) -> str:
+    base = tree.css_first("base[href]")
+    joined = absolute(base.attributes.get("href") or "", url) if base is not None else None
+    return joined if joined and joined.startswith(("http://", "https://")) else url
+
+
+def _figure_captions(tree: LexborHTMLParser) -> dict[int, str]:
+    """The figure caption of each image that has one, by the image's `mem_id`. Of nested figures the
+    innermost counts."""
+    captions: dict[int, str] = {}
+    for figure in tree.css("figure"):
+        caption = figure.css_first("figcaption")
+        text = _folded(caption.text(separator=" ")) if caption is not None else ""
+        if text:
+            captions.update((image.mem_id, text) for image in figure.css("img"))
+    return captions
+
+
+# --- the text around an image
+
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_MARK = re.compile(f"{_OPEN}[0-9]+{_CLOSE}")
+
+
+def _text_with_marks(tree: LexborHTMLParser, images: list[LexborNode]) -> str:
+    """The visible text of a page, a mark where each image was. The tree is used up."""
+    for number, image in enumerate(images):
+        image.replace_with(f"{_OPEN}{number}{_CLOSE}")
+    tree.strip_tags(["script", "style", "template", "noframes", "svg", "head"])
+    body: Any = tree.body or tree.root
+    return _folded(body.text(separator=" ")) if body is not None else ""
+
+
+def _surroundings(text: str, each: int) -> dict[int, str]:
+    """The text before and after each mark, `each` characters to a side, marks left out."""
+    around: dict[int, str] = {}
+    reach = each * 2 + 40
+    for mark in _MARK.finditer(text):
+        before = _MARK.sub(" ", text[max(0, mark.start() - reach) : mark.start()])
+        after = _MARK.sub(" ", text[mark.end() : mark.end() + reach])
+        before = re.sub(f"^[0-9]*{_CLOSE}", "", before)
+        after = re.sub(f"{_OPEN}[0-9]*$", "", after)
+        around[int(mark[0][1:-1])] = _folded(f"{_folded(before)[-each:]} {_folded(after)[:each]}") if each else ""
+    return around
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split())
+
+
+# --- one image
+
+
+def _sources(image: LexborNode) -> list[dict[str, str | None]]:
+    parent = image.parent
+    if parent is None or parent.tag != "picture":
+        return []
+    return [source.attributes for source in parent.css("source")]
+
+
+def _captions(attributes: dict[str, str | None], figcaption: str) -> Iterator[tuple[str, str]]:
+    """The captions of an image, most telling first: figure caption, alternative text when it says
+    something else, title when there is neither."""
+    alt = _folded(attributes.get("alt") or "")
+    if figcaption:
+        yield "figcaption", figcaption
+    if alt and normalised(alt) != normalised(figcaption):
+        yield "alt", alt
+    title = _folded(attributes.get("title") or "")
+    if title and not alt and not figcaption:
+        yield "title", title
+
+
+def _why_not(written: str, url: str | None, attributes: dict[str, str | None]) -> Reason | None:
+    if not written:
+        return NO_ADDRESS
+    if written[:5].lower() == "data:":
+        return INLINE_IMAGE
+    if url is None:
+        return NO_ADDRESS
+    if not url.startswith(("http://", "https://")):
+        return NOT_HTTP
+    if (attributes.get("width") or "").strip() in ("0", "1") or (attributes.get("height") or "").strip() in ("0", "1"):
+        return TRACKING_PIXEL
+    return None
