@@ -1,0 +1,1 @@
+"""What is the same picture: exact near-duplicate search, clusters, canonical members."""
