@@ -1,0 +1,98 @@
+"""A real database on disk, pairs to put into it, and people to judge them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from waon_build.annotation import database, queue
+from waon_build.annotation.models import Kind
+from waon_build.annotation.questions import Answers, Questions, load
+from waon_build.annotation.routing import place, put
+from waon_build.recipe import AnnotationSettings
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return NOON
+
+
+@pytest.fixture
+def settings() -> AnnotationSettings:
+    return AnnotationSettings()
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/annotation.db"
+
+
+@pytest.fixture
+def engine(address: str) -> Iterator[Engine]:
+    engine = database.connect(address)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def questions() -> Questions:
+    return load("ja")
+
+
+@pytest.fixture
+def answer(questions: Questions) -> Callable[..., Answers]:
+    """Answers with the given grade, and whatever else is given."""
+
+    def made(match: int | str = 3, **others: Any) -> Answers:
+        return questions.answers({"match": match, "culture": "specific", **others})
+
+    return made
+
+
+def pair(number: int, **others: Any) -> dict[str, Any]:
+    """A pair as the image stage writes it, with its cluster."""
+    return {
+        "pair_id": f"{number:016x}",
+        "cluster_id": f"{number:016x}",
+        "url": f"https://images.example/{number}.jpg",
+        "caption": f"第{number}の門松",
+        "caption_source": "alt",
+        "page_url": f"https://site{number % 3}.example/{number}.html",
+        "page_title": "正月の風景",
+        "stored_in": "g0001-000001",
+        "offset": 512 * number,
+        "size": 400,
+        "format": "jpg",
+        "width": 640,
+        "height": 480,
+        **others,
+    }
+
+
+@pytest.fixture
+def queued(engine: Engine) -> Callable[..., None]:
+    """Puts pairs (their numbers) into the queue."""
+
+    def fill(numbers: range, overlap: int = 2, kind: Kind = Kind.NORMAL) -> None:
+        put(engine, kind, (pair(number) for number in numbers), overlap, NOON)
+        place(engine, overlap)
+
+    return fill
+
+
+@pytest.fixture
+def annotator(engine: Engine) -> Callable[[], str]:
+    """A new annotator."""
+
+    def add() -> str:
+        with database.writing(engine) as connection:
+            return queue.add_annotator(connection, NOON)
+
+    return add

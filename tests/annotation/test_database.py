@@ -1,0 +1,136 @@
+"""Opening the annotation database: schema, migrations, pragmas, and what is said when it cannot be."""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, create_engine, text
+
+from waon_build.annotation import database
+from waon_build.annotation.models import APPEND_ONLY, Table
+from waon_build.recipe import AnnotationSettings, Recipe, SiteSource
+from waon_build.records import InputError
+
+
+def recipe(corpus: str, **annotation: object) -> Recipe:
+    return Recipe(
+        name="trial",
+        corpus=corpus,
+        sources=[SiteSource(kind="site", seeds=["http://127.0.0.1/"])],
+        annotation=AnnotationSettings(**annotation),
+    )
+
+
+def clauses(path: Path) -> dict[str, set[str]]:
+    """Table or index -> its columns and constraints, in SQLite's own words, in no order."""
+    rows = sqlite3.connect(path).execute("SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index')")
+    return {
+        name: {re.sub(r"\s+", " ", line).strip(" ,)") for line in re.split(r",\s*(?=CONSTRAINT)|\n", sql)} - {""}
+        for name, sql in rows
+        if sql and not name.startswith("alembic")
+    }
+
+
+def test_the_migrated_schema_is_that_of_the_models(engine: Engine, tmp_path: Path) -> None:
+    """Columns, indexes and keys, and the checks, which Alembic does not compare."""
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+    declared = create_engine(f"sqlite:///{tmp_path}/declared.db")
+    Table.metadata.create_all(declared)
+    migrated = clauses(tmp_path / "annotation.db")
+    assert migrated == clauses(tmp_path / "declared.db")
+    assert any("overlap_is_kept" in clause for clause in migrated["tasks"])
+
+
+def test_every_append_only_table_has_its_triggers(engine: Engine) -> None:
+    with engine.connect() as connection:
+        names = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")))
+    assert names == {f"{table}_refuse_{verb}" for table in APPEND_ONLY for verb in ("update", "delete")}
+
+
+def test_sqlite_is_set_so_that_an_acknowledged_answer_survives_a_power_cut(engine: Engine) -> None:
+    with engine.connect() as connection:
+        pragmas = {name: connection.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous")}
+        assert pragmas == {"journal_mode": "wal", "synchronous": 2}
+        assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+def test_the_database_lies_in_the_corpus_by_default_and_keeps_its_id(tmp_path: Path) -> None:
+    trial = recipe(str(tmp_path / "コーパス"))
+    with database.opened(trial) as engine:
+        first = database.database_id(engine)
+    with database.opened(trial) as engine:
+        assert database.database_id(engine) == first
+    assert (tmp_path / "コーパス" / "annotation.db").exists()
+    (tmp_path / "コーパス" / "annotation.db").unlink()
+    with database.opened(trial) as engine:
+        assert database.database_id(engine) != first
+
+
+def opens(address: str) -> str:
+    engine = database.connect(address)
+    found = database.database_id(engine)
+    engine.dispose()
+    return found
+
+
+@pytest.mark.slow
+def test_eight_processes_may_open_a_new_database_at_once(address: str) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["waon_build.annotation.queue"])
+    with context.Pool(8) as pool:
+        ids = pool.map(opens, [address] * 8, chunksize=1)
+    assert len(set(ids)) == 1
+
+
+def test_a_database_of_a_newer_waon_build_is_left_alone(engine: Engine, address: str) -> None:
+    with database.writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(InputError, match=r"newer waon-build \(9999\): upgrade"):
+        database.connect(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("no address at all", "is not an SQLAlchemy address"),
+        ("sqlite:////nowhere/at/all.db", "cannot be opened"),
+        ("oracle://me:secret@host/db", "there is no driver"),
+    ],
+)
+def test_an_address_that_cannot_be_opened_is_one_line_without_the_password(address: str, problem: str) -> None:
+    with pytest.raises(InputError, match=problem) as error:
+        database.connect(address)
+    assert "annotation.database" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "annotation.db").write_bytes(b"these are not the bytes of a database" * 100)
+    with pytest.raises(InputError, match="file is not a database"):
+        database.open(recipe(str(tmp_path)))
+
+
+def test_a_corpus_on_another_machine_needs_a_database_that_is_named() -> None:
+    with pytest.raises(InputError, match=r"annotation\.database is missing"):
+        database.open(recipe("memory://corpus"))
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(_: int) -> str:
+        raise RuntimeError("no chance today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("secrets.token_hex", stumble)
+        with pytest.raises(RuntimeError):
+            database.connect(address)
+    tables = sqlite3.connect(address.removeprefix("sqlite:///")).execute("SELECT name FROM sqlite_master").fetchall()
+    assert tables == []
+    assert len(opens(address)) == 32

@@ -1,0 +1,1 @@
+"""Who says so: tasks, leases, annotations and decisions, in one SQL database."""
