@@ -1,0 +1,343 @@
+"""Verify: any byte that changed is found, and so is a lie that was sealed again."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from waon_build.export.index import sums_text
+from waon_build.export.release import export
+from waon_build.export.shards import written_file
+from waon_build.export.verify import verify
+from waon_build.records import InputError, pair_id
+
+SHARD = "made-train-000000"
+
+
+@pytest.fixture
+def release(made: Any) -> Path:
+    return Path(export(made.recipe, made.corpus, made.accepted).url)
+
+
+def said(folder: Path) -> list[str]:
+    return [str(failure) for failure in verify(str(folder)).failures]
+
+
+def seal(folder: Path) -> None:
+    """Write SHA256SUMS anew, as someone would who means to deceive."""
+    names = [path.name for path in folder.iterdir() if path.name != "SHA256SUMS"]
+    (folder / "SHA256SUMS").write_bytes(sums_text(written_file(str(folder), name) for name in names))
+
+
+def rewrite(folder: Path, change: Callable[[dict[str, bytes]], dict[str, bytes] | None]) -> None:
+    """Change the members of the first shard, and seal it again."""
+    path = folder / f"{SHARD}.tar"
+    with tarfile.open(path) as tar:
+        members = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+    members = change(members) or members
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    seal(folder)
+
+
+def edit_json(folder: Path, **values: Any) -> str:
+    """Change fields of the first sample's JSON, and seal it again. Returns its key."""
+    keys = []
+
+    def change(members: dict[str, bytes]) -> None:
+        name = next(name for name in members if name.endswith(".json"))
+        members[name] = json.dumps(json.loads(members[name]) | values, ensure_ascii=False).encode()
+        keys.append(name.partition(".")[0])
+
+    rewrite(folder, change)
+    return keys[0]
+
+
+def test_a_release_as_it_was_written_is_in_order(release: Path) -> None:
+    report = verify(str(release))
+    assert report.ok
+    assert (report.samples, report.shards) == (12, 3)
+    assert report.to_json() == {"url": str(release), "ok": True, "samples": 12, "shards": 3, "failures": []}
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_single_byte_that_changed_is_found(release: Path, data: st.DataObject) -> None:
+    """In any file, at any place, to any other value: and the file is named."""
+    path = data.draw(st.sampled_from(sorted(file for file in release.iterdir() if file.stat().st_size)))
+    whole = path.read_bytes()
+    place = data.draw(st.integers(0, len(whole) - 1))
+    other = data.draw(st.integers(1, 255))
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ other]) + whole[place + 1 :])
+    try:
+        failures = said(release)
+    finally:
+        path.write_bytes(whole)
+    assert any(failure.startswith(f"{path.name}: ") or "SHA256SUMS" in failure for failure in failures)
+
+
+@pytest.mark.parametrize("name", ["README.md", f"{SHARD}.tar", f"{SHARD}.parquet", "SHA256SUMS", "tombstones.jsonl"])
+@pytest.mark.parametrize("change", ["cut", "longer", "gone", "empty"])
+def test_a_file_that_was_cut_lengthened_emptied_or_lost_is_found(release: Path, name: str, change: str) -> None:
+    path = release / name
+    whole = path.read_bytes()
+    if not whole and change in ("cut", "empty"):
+        whole = b"x"
+    match change:
+        case "cut":
+            path.write_bytes(whole[:-1] if path.read_bytes() else whole)
+        case "longer":
+            path.write_bytes(whole + b"\n")
+        case "empty":
+            path.write_bytes(b"" if path.read_bytes() else whole)
+        case "gone":
+            path.unlink()
+    assert any(name in failure for failure in said(release))
+
+
+def test_a_file_too_many_is_found(release: Path) -> None:
+    (release / "notes").mkdir()
+    (release / "notes" / "x.txt").write_text("x")
+    assert said(release) == ["notes/x.txt: is not in SHA256SUMS"]
+
+
+def test_a_shard_that_is_gone_from_files_and_sums_is_found(release: Path) -> None:
+    for suffix in (".tar", ".parquet", "_stats.json"):
+        (release / f"{SHARD}{suffix}").unlink()
+    seal(release)
+    failures = said(release)
+    assert "made-train-*.tar: a shard is missing" in failures
+    assert "release.json: counts 3 shards, and 2 are here" in failures
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"caption": "他の言葉"}, "its caption in the text file is not that in the JSON"),
+        ({"sha256": "0" * 64}, "its key does not follow from sha256 and caption"),
+        ({"pair_id": "0" * 16}, "is called 0000000000000000 in its JSON"),
+        ({"phash": "0" * 16}, "not 0000000000000000"),
+        ({"phash256": "0" * 64}, "the phash256 of its image is another"),
+        ({"width": 640}, "not 640 x 48"),
+        ({"match": 2}, "match is int, not float"),
+        ({"context": None}, "context is NoneType, not str"),
+        ({"mood": "x"}, "has other fields than its siblings: mood"),
+        ({"culture": "elsewhere"}, "its row does not say what its JSON says"),
+    ],
+)
+def test_a_sample_that_says_something_untrue_is_found_though_sealed_again(
+    release: Path, values: dict[str, Any], problem: str
+) -> None:
+    key = edit_json(release, **values)
+    assert any(f"{key}: " in failure and problem in failure for failure in said(release))
+
+
+def swap_images(members: dict[str, bytes]) -> None:
+    one, two = [name for name in members if name.endswith(".jpg")][:2]
+    members[one], members[two] = members[two], members[one]
+
+
+def spoil_image(members: dict[str, bytes]) -> None:
+    name = next(name for name in members if name.endswith(".jpg"))
+    members[name] = b"<html>not found</html>"
+
+
+def other_format(members: dict[str, bytes]) -> None:
+    name = next(name for name in members if name.endswith(".jpg"))
+    data = io.BytesIO()
+    Image.open(io.BytesIO(members[name])).save(data, "PNG")
+    members[name] = data.getvalue()
+
+
+def drop_sample(members: dict[str, bytes]) -> None:
+    for name in list(members)[:3]:
+        del members[name]
+
+
+def turn_members(members: dict[str, bytes]) -> dict[str, bytes]:
+    return dict(sorted(members.items(), key=lambda item: item[0].partition(".")[2]))
+
+
+def break_json(members: dict[str, bytes]) -> None:
+    name = next(name for name in members if name.endswith(".json"))
+    members[name] = members[name][:-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (swap_images, "the phash of its image is"),
+        (spoil_image, "its image cannot be decoded (UnidentifiedImageError)"),
+        (other_format, "its image cannot be decoded"),
+        (drop_sample, "does not count the 4 samples"),
+        (drop_sample, "is a row without a sample"),
+        (drop_sample, "sizes.json: does not count the samples"),
+        (drop_sample, "made-train.wids.json: does not count the samples"),
+        (drop_sample, "release.json: counts"),
+        (drop_sample, "holds 4 samples and is not the last of its split"),
+        (turn_members, "members are not side by side"),
+        (break_json, "its JSON cannot be read"),
+    ],
+)
+def test_a_shard_that_was_rewritten_is_found_though_sealed_again(
+    release: Path, change: Callable[[dict[str, bytes]], dict[str, bytes] | None], problem: str
+) -> None:
+    rewrite(release, change)
+    assert any(problem in failure for failure in said(release))
+
+
+def test_a_pax_header_is_found_though_sealed_again(release: Path) -> None:
+    path = release / f"{SHARD}.tar"
+    whole = io.BytesIO()
+    with tarfile.open(path) as tar, tarfile.open(fileobj=whole, mode="w", format=tarfile.PAX_FORMAT) as other:
+        for member in tar:
+            member.mtime = 1700000000.5  # type: ignore[assignment]
+            other.addfile(member, tar.extractfile(member))
+    path.write_bytes(whole.getvalue())
+    seal(release)
+    assert any(failure.startswith(f"{SHARD}.tar: ") and "PAX" in failure for failure in said(release))
+
+
+def change_rows(folder: Path, name: str, change: Callable[[list[dict[str, Any]]], None]) -> None:
+    path = folder / name
+    table = pq.read_table(path)
+    rows = table.to_pylist()
+    change(rows)
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), path)
+    seal(folder)
+
+
+def test_a_row_that_differs_from_its_sample_is_found_though_sealed_again(release: Path) -> None:
+    def lie(rows: list[dict[str, Any]]) -> None:
+        rows[0]["offset"] += 1
+        rows[1]["licence_url"] = "https://creativecommons.org/publicdomain/zero/1.0/"
+        rows[2]["rights"][0]["refuses"] = True
+        rows[3]["split"] = "validation"
+
+    change_rows(release, f"{SHARD}.parquet", lie)
+    failures = "\n".join(said(release))
+    for problem in (
+        "in the row, and 512 in truth",
+        "its row does not say what its JSON says",
+        "its rights evidence forbids what we do",
+        "its split is validation in the row, and train in truth",
+    ):
+        assert problem in failures
+
+
+def test_a_picture_in_two_splits_is_found_though_sealed_again(release: Path) -> None:
+    """The same cluster, and the same picture, on both sides."""
+    seen = pq.read_table(release / f"{SHARD}.parquet").to_pylist()[0]
+
+    def leak(rows: list[dict[str, Any]]) -> None:
+        rows[0] |= {"cluster_id": seen["cluster_id"], "sha256": seen["sha256"]}
+
+    change_rows(release, "made-validation-000000.parquet", leak)
+    failures = "\n".join(said(release))
+    assert "its cluster is in train and validation" in failures
+    assert "its picture is in train and validation" in failures
+
+
+def test_a_pair_that_is_here_twice_is_found_though_sealed_again(release: Path) -> None:
+    change_rows(release, f"{SHARD}.parquet", lambda rows: rows.append(rows[0]))
+    key = pq.read_table(release / f"{SHARD}.parquet").to_pylist()[0]["pair_id"]
+    assert f"{SHARD}.tar: {key}: is here more than once" in said(release)
+
+
+def test_other_columns_are_found_though_sealed_again(release: Path) -> None:
+    path = release / f"{SHARD}.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["licence_url"]), path)
+    seal(release)
+    assert f"{SHARD}.parquet: has other columns than a release has" in said(release)
+
+
+def test_a_sample_that_the_tombstones_cover_is_found(release: Path) -> None:
+    row = pq.read_table(release / f"{SHARD}.parquet").to_pylist()[0]
+    stone = {"kind": "sha256", "value": row["sha256"], "at": "2025-01-01T00:00:00+00:00"}
+    (release / "tombstones.jsonl").write_text(json.dumps(stone) + "\n")
+    seal(release)
+    assert f"{SHARD}.tar: {row['pair_id']}: was withdrawn (tombstones.jsonl)" in said(release)
+
+
+@pytest.mark.parametrize("text", ["{", '{"kind": "sha256"}\n', '{"kind": "mood", "value": "x", "at": ""}\n', "3\n"])
+def test_a_tombstone_list_that_cannot_be_read_is_found(release: Path, text: str) -> None:
+    (release / "tombstones.jsonl").write_text(text)
+    seal(release)
+    assert "tombstones.jsonl: is damaged" in said(release)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "problem"),
+    [
+        ("README.md", lambda text: text.replace("split: train", "split: test"), "names other splits"),
+        ("README.md", lambda text: text.replace("---", "", 1), "has no header that Hugging Face can read"),
+        ("croissant.json", lambda text: text.replace(" B", "0 B", 1), "does not describe"),
+        ("croissant.json", lambda text: text[1:], "is missing or damaged"),
+        ("release.json", lambda text: text.replace('"train": 7', '"train": 8'), "counts"),
+        ("release.json", lambda text: text.replace('"jpg"', '"gif"'), "names no format"),
+        ("release.json", lambda text: "[]", "is missing or damaged"),
+    ],
+)
+def test_a_description_that_is_wrong_is_found_though_sealed_again(
+    release: Path, name: str, change: Callable[[str], str], problem: str
+) -> None:
+    path = release / name
+    path.write_text(change(path.read_text()))
+    seal(release)
+    assert any(failure.startswith(f"{name}: ") and problem in failure for failure in said(release))
+
+
+def test_every_failure_is_listed_with_file_and_key(release: Path) -> None:
+    def spoil(members: dict[str, bytes]) -> None:
+        for name in members:
+            if name.endswith(".jpg"):
+                members[name] = b""
+
+    rewrite(release, spoil)
+    report = verify(str(release))
+    undecoded = [failure for failure in report.failures if "cannot be decoded" in failure.problem]
+    assert len(undecoded) == len({failure.key for failure in undecoded}) == 5
+    assert {failure.file for failure in undecoded} == {f"{SHARD}.tar"}
+
+
+def test_a_key_follows_from_the_picture_and_its_caption(release: Path) -> None:
+    """Anyone can check it: nothing but the release is needed."""
+    for row in pq.read_table(release / f"{SHARD}.parquet").to_pylist():
+        assert pair_id(row["sha256"], row["caption"]) == row["pair_id"]
+
+
+@pytest.mark.parametrize("where", ["nowhere", "empty"])
+def test_a_place_without_a_release_is_an_error_in_one_line(tmp_path: Path, where: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="there is no release here: give the folder that holds SHA256SUMS"):
+        verify(str(tmp_path / where))
+
+
+def test_rubbish_is_reported_and_never_raises(tmp_path: Path) -> None:
+    for name in ("SHA256SUMS", "release.json", "README.md", "croissant.json", "x-train-000000.tar", "sizes.json"):
+        (tmp_path / name).write_bytes(b"\xff\x00rubbish")
+    report = verify(str(tmp_path))
+    assert not report.ok
+    assert report.samples == 0
+
+
+def test_a_release_that_was_copied_elsewhere_is_in_order(release: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy of it"
+    shutil.copytree(release, copy)
+    assert said(copy) == []
