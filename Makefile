@@ -1,0 +1,47 @@
+# One way to do each habit. `make demo` and `make test` need Python 3.11 or newer and a package index, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-fast lint docs bench constraints clean
+
+demo: $(VENV)/installed
+	$(BIN)/waon-build demo
+
+test: $(VENV)/installed-dev lint
+	$(BIN)/pytest -m "not slow" -n auto
+	$(BIN)/pytest -m slow
+
+test-fast: $(VENV)/installed-dev
+	$(BIN)/pytest -m "not slow" -n auto -x
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/installed
+	$(BIN)/python -m waon_build.reference docs
+
+bench: $(VENV)/installed-dev
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+# What is installed, exactly. No address of a package index is written.
+constraints: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+		--python-version 3.11 --extra dev --extra s3 --extra postgres --extra dask --extra ray \
+		--output-file constraints.txt pyproject.toml
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,s3]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo-corpus .pytest_cache .mypy_cache .ruff_cache .hypothesis

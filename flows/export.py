@@ -1,0 +1,46 @@
+"""Export: what natives accepted so far, as WebDataset shards.
+
+python -m flows.export recipes/demo.yaml
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from waon_build.export.release import Release
+
+from flows import runtime
+from waon_build import pipeline
+from waon_build import recipe as recipes
+from waon_build.records import InputError
+
+
+@flow(name="export", flow_run_name="export {recipe}", persist_result=False)
+def export(recipe: str, overrides: dict[str, Any] | None = None, name: str | None = None) -> Release:
+    """Decide what the answers so far decide, and write a release of the accepted pairs.
+
+    recipe: path of the YAML file. overrides: dotted field -> value. name: of the release; by default one
+    that follows from its content. Raises InputError when nothing is accepted yet.
+    """
+    settings = recipes.load(recipe, overrides)
+    watcher = runtime.watcher()
+    release = pipeline.export(settings, name, lambda done, total: watcher.rows("export", "release", done, total))
+    create_table_artifact(
+        key="release",
+        table=[{"split": split, "samples": samples} for split, samples in release.samples.items()],
+        description=f"Release {release.name} of {settings.name}: {release.url}",
+    )
+    return release
+
+
+if __name__ == "__main__":
+    try:
+        export(sys.argv[1])
+    except IndexError:
+        sys.exit("usage: python -m flows.export RECIPE")
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,110 @@
+"""Where parts run: one pool of processes for computing, Prefect's threads for everything else.
+
+CPU work must not pay for Prefect in every process (18 s to start a process-pool task runner, measured),
+so Prefect's tasks are threads, and a thread hands its part to a plain pool whose workers import only
+`waon_build`.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from waon_build.records import Tally
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Watcher(Protocol):
+    """Someone who wants to see the work go on: the command line's progress bars."""
+
+    def stage(self, name: str, parts: int, current: int) -> None:
+        """A stage begins. parts: to be made; current: already there."""
+
+    def part(self, stage: str, tally: Tally) -> None:
+        """A part was committed."""
+
+    def rows(self, stage: str, part: str, done: int, total: int) -> None:
+        """A part is under way."""
+
+
+class Nobody:
+    """The watcher when no one watches."""
+
+    def stage(self, name: str, parts: int, current: int) -> None: ...
+
+    def part(self, stage: str, tally: Tally) -> None: ...
+
+    def rows(self, stage: str, part: str, done: int, total: int) -> None: ...
+
+
+_watcher: ContextVar[Watcher] = ContextVar("watcher")
+
+
+@contextmanager
+def watched_by(watcher: Watcher) -> Iterator[None]:
+    """Flows run inside tell `watcher` how they get on."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def watcher() -> Watcher:
+    """Whoever watches this flow."""
+    return _watcher.get(Nobody())
+
+
+class Workers(Executor):
+    """A pool of processes that outlives the death of its workers: a killed one costs its own call, which
+    raises BrokenProcessPool, and the next call gets a new pool."""
+
+    def __init__(self, processes: int | None = None) -> None:
+        self.processes = processes or os.cpu_count() or 1
+        self._lock = threading.Lock()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def submit(self, call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        with self._lock:
+            if self._pool is None:
+                self._pool = self._start()
+            try:
+                return self._pool.submit(call, *args, **kwargs)
+            except BrokenProcessPool:
+                self._pool = self._start()
+                return self._pool.submit(call, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+
+    def _start(self) -> ProcessPoolExecutor:
+        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+        context: Any = multiprocessing.get_context(method)
+        if method == "forkserver":
+            context.set_forkserver_preload(["waon_build.pipeline", "pandas"])  # pyarrow imports pandas, slowly
+        return ProcessPoolExecutor(self.processes, mp_context=context, initializer=_end_with_parent)
+
+
+def _end_with_parent() -> None:
+    """A pool's workers wait for work for ever when their parent is killed: end with it instead."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -1,0 +1,69 @@
+"""Where parts run: a worker's death costs its own call, and workers end with whoever started them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+
+from flows.runtime import Nobody, Workers, watched_by, watcher
+
+
+def end_the_process() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_its_own_call_and_the_next_one_gets_a_new_pool() -> None:
+    with Workers(1) as workers:
+        assert workers.submit(max, 1, 2).result() == 2
+        with pytest.raises(BrokenProcessPool):
+            workers.submit(os.abort).result()
+        assert workers.submit(max, 3, 4).result() == 4
+
+
+@pytest.mark.slow
+def test_workers_end_when_the_run_is_killed() -> None:
+    """`kill -9` of a run leaves no processes behind to eat memory."""
+    script = textwrap.dedent("""
+        import os, time
+        from flows.runtime import Workers
+        if __name__ == "__main__":
+            with Workers(2) as workers:
+                pids = {workers.submit(os.getpid).result() for _ in range(20)}
+                print(*pids, flush=True)
+                time.sleep(60)
+    """)
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pids = [int(word) for word in process.stdout.readline().split()]
+        process.kill()
+        process.wait()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and any(alive(pid) for pid in pids):
+        time.sleep(0.1)
+    assert pids
+    assert not [pid for pid in pids if alive(pid)]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_a_flow_that_nobody_watches_runs_all_the_same() -> None:
+    assert isinstance(watcher(), Nobody)
+    seen = Nobody()
+    with watched_by(seen):
+        assert watcher() is seen
+    assert isinstance(watcher(), Nobody)

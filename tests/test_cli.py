@@ -1,0 +1,112 @@
+"""The command line: success is 0, bad input is one line and 2, and nothing is left half written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+TABLE = "url,caption\nhttp://127.0.0.1:9/a.jpg,夕暮れの鳥居\n"
+
+
+def waon_build(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from waon_build.cli import main; main()", *map(str, arguments)]
+    environment = {**os.environ, "PREFECT_HOME": str(cwd / "prefect"), "COLUMNS": "200"}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=240)
+
+
+def write_recipe(folder: Path, **fields: object) -> Path:
+    (folder / "table.csv").write_text(TABLE, encoding="utf-8")
+    recipe = {
+        "name": "small",
+        "corpus": str(folder / "corpus"),
+        "sources": [{"kind": "table", "paths": [str(folder / "table.csv")]}],
+        "fetch": {"contact": "me@example.org", "allow_hosts": ["127.0.0.1"], "retries": 0},
+        **fields,
+    }
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump(recipe, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+def corrupt(folder: Path, name: str) -> dict[str, object]:
+    (folder / name).write_bytes(b"this is not what its name says" * 50)
+    kind = "warc" if "warc" in name else "table"
+    return {"sources": [{"kind": kind, "paths": [str(folder / name)]}]}
+
+
+BAD = {
+    "no recipe": (lambda folder: folder / "none.yaml", ["none.yaml", "cannot be read"]),
+    "a recipe that is not YAML": (
+        lambda folder: (path := folder / "bad.yaml", path.write_text("name: ["))[0],
+        ["bad.yaml", "line 1", "is not YAML"],
+    ),
+    "a missing source": (
+        lambda folder: write_recipe(folder, sources=[{"kind": "warc", "paths": [str(folder / "none.warc.gz")]}]),
+        ["none.warc.gz", "sources.0.paths"],
+    ),
+    "no contact": (lambda folder: write_recipe(folder, fetch={}), ["fetch.contact", "is missing"]),
+    "a corpus that cannot be written": (
+        lambda folder: write_recipe(folder, corpus=str(folder / "table.csv" / "corpus")),
+        ["the corpus cannot be written", "set `corpus`"],
+    ),
+    "an unknown language": (lambda folder: write_recipe(folder, language="xx"), ["language", "xx", "ja"]),
+}
+
+
+@pytest.mark.parametrize("case", sorted(BAD))
+def test_bad_input_is_one_line_that_says_the_way_out_and_exit_code_2(case: str, tmp_path: Path) -> None:
+    make, says = BAD[case]
+    ended = waon_build("run", make(tmp_path), cwd=tmp_path)
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stdout == ""
+    lines = ended.stderr.strip().splitlines()
+    assert len(lines) == 1, ended.stderr
+    for words in says:
+        assert words in lines[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["bad.warc.gz", "bad.parquet"])
+def test_a_corrupt_source_is_one_line_and_leaves_no_part(name: str, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, **corrupt(tmp_path, name))
+    ended = waon_build("run", recipe, cwd=tmp_path)
+    assert ended.returncode == 2, ended.stderr
+    lines = [line for line in ended.stderr.splitlines() if name in line]
+    assert len(lines) == 1, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list((tmp_path / "corpus").rglob("*.tally.json")) == []
+    assert list((tmp_path / "corpus").rglob("*.parquet")) == []
+
+
+def test_check_prints_the_effective_recipe(tmp_path: Path) -> None:
+    ended = waon_build("recipe", "check", write_recipe(tmp_path), "--set", "dedup.radius=3", "--json", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    effective = json.loads(ended.stdout)
+    assert effective["dedup"]["radius"] == 3
+    assert effective["filters"]["image"]["min_side"] == 150
+    shown = waon_build("recipe", "check", write_recipe(tmp_path), cwd=tmp_path)
+    assert yaml.safe_load(shown.stdout)["name"] == "small"
+
+
+def test_a_setting_that_is_none_is_refused(tmp_path: Path) -> None:
+    ended = waon_build("recipe", "check", write_recipe(tmp_path), "--set", "nonsense", cwd=tmp_path)
+    assert (ended.returncode, "FIELD=VALUE" in ended.stderr) == (2, True)
+
+
+def test_a_release_that_is_not_there_is_bad_input(tmp_path: Path) -> None:
+    ended = waon_build("verify", tmp_path / "none", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_the_audit_of_an_empty_corpus_is_empty_and_creates_nothing(tmp_path: Path) -> None:
+    ended = waon_build("audit", write_recipe(tmp_path), "--json", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["funnel"] == []
+    assert not (tmp_path / "corpus").exists()

@@ -1,0 +1,1 @@
+"""What happened: the funnel, the queue, and how they are shown."""

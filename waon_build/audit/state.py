@@ -1,0 +1,52 @@
+"""How a corpus stands: its funnel, its queue, its releases, and what could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from waon_build.audit.funnel import Step, as_rows, faults, funnel
+from waon_build.corpus import Corpus
+
+
+@dataclass(frozen=True)
+class State:
+    """What `waon-build audit` shows. queue: what is counted -> how many. releases: their addresses.
+    problems: what could not be read, with file and offset. faults: what does not add up."""
+
+    name: str
+    steps: list[Step]
+    faults: list[str]
+    queue: dict[str, int]
+    releases: list[str]
+    problems: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "funnel": as_rows(self.steps),
+            "adds_up": not self.faults,
+            "faults": self.faults,
+            "queue": self.queue,
+            "releases": self.releases,
+            "problems": self.problems,
+        }
+
+
+def state(name: str, corpus: Corpus, queue: Mapping[str, int]) -> State:
+    """The state of a corpus. queue: counts from the annotation database."""
+    steps = funnel(corpus)
+    problems = [
+        problem for stage in ("crawl", "extract") for tally in corpus.tallies(stage) for problem in tally.problems
+    ]
+    return State(name, steps, faults(steps), dict(queue), _releases(corpus), problems)
+
+
+def _releases(corpus: Corpus) -> list[str]:
+    try:
+        found = corpus.fs.ls(corpus.path("releases"), detail=False, refresh=True)
+    except FileNotFoundError:
+        return []
+    names = sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
+    return [f"{corpus.url}/releases/{name}" for name in names if not name.startswith(".")]

@@ -1,0 +1,275 @@
+"""The command line: what people type. Each command reads a recipe, calls one room, and shows the result.
+
+Exit codes: 0 success; 1 something failed that a re-run may mend, or a release that does not verify;
+2 bad input, with one line on what and how to mend it. `--json` prints one JSON document on standard
+output; what is for people goes to standard error then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+
+from waon_build import __version__
+from waon_build import recipe as recipes
+from waon_build.records import InputError
+
+if TYPE_CHECKING:
+    from waon_build.export.release import Release
+
+app = typer.Typer(
+    name="waon-build",
+    help="Build image-text corpora that come from a language community and are vouched for by it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+recipe_app = typer.Typer(no_args_is_help=True, help="Check a recipe, or read what may stand in one.")
+judgements_app = typer.Typer(no_args_is_help=True, help="Take in judgements that were made elsewhere.")
+app.add_typer(recipe_app, name="recipe")
+app.add_typer(judgements_app, name="judgements")
+
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe: one YAML file.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Set a field of the recipe: `fetch.contact=me@example.org`."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
+
+people = Console(stderr=True)
+
+
+@app.command()
+def run(recipe: RecipePath, settings: Settings = None, as_json: AsJson = False) -> None:
+    """Run a recipe from its sources up to the annotation queue."""
+    overrides = _overrides(settings)
+    _ingest(recipe, overrides)
+    _show_audit(recipe, overrides, as_json, picture=None)
+
+
+@app.command()
+def export(
+    recipe: RecipePath,
+    settings: Settings = None,
+    name: Annotated[str | None, typer.Option(help="Of the release; by default it follows from the content.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the accepted pairs as a release of WebDataset shards."""
+    release = _export(recipe, _overrides(settings), name)
+    if as_json:
+        _print_json({"name": release.name, "url": release.url, "samples": release.samples})
+    else:
+        _say(f"{sum(release.samples.values()):,} samples in {release.url}")
+
+
+@app.command()
+def audit(
+    recipe: RecipePath,
+    settings: Settings = None,
+    picture: Annotated[Path | None, typer.Option(help="Also write the funnel as an SVG picture to this file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the funnel and the annotation queue."""
+    _show_audit(recipe, _overrides(settings), as_json, picture)
+
+
+@app.command()
+def verify(
+    release: Annotated[str, typer.Argument(metavar="RELEASE_DIR", help="Folder or address of a release.")],
+    as_json: AsJson = False,
+) -> None:
+    """Re-read a release and check everything that it promises."""
+    from waon_build.audit.bars import bar
+    from waon_build.export.verify import verify as verify_release
+
+    with bar(people, "verify") as progress:
+        report = verify_release(release, progress=progress)
+    if as_json:
+        _print_json(report.to_json())
+    else:
+        for failure in report.failures:
+            _say(str(failure))
+        _say(f"{release}: {report.samples:,} samples in {report.shards} shards: {'ok' if report.ok else 'NOT OK'}")
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@judgements_app.command("import")
+def import_judgements(
+    recipe: RecipePath,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL, one judgement a line.")],
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a JSONL file of judgements in, through the same door as the annotators' own."""
+    from waon_build import pipeline
+
+    counts = pipeline.import_answers(recipes.load(recipe, _overrides(settings)), str(file))
+    if as_json:
+        _print_json(counts.to_json())
+    else:
+        _say(f"{file}: {counts.kept:,} of {counts.read:,} judgements taken in{_dropped(counts.dropped.items())}")
+
+
+@recipe_app.command("check")
+def check_recipe(recipe: RecipePath, settings: Settings = None, as_json: AsJson = False) -> None:
+    """Print the effective recipe: every field, defaults filled in."""
+    effective = recipes.load(recipe, _overrides(settings)).model_dump(mode="json")
+    if as_json:
+        _print_json(effective)
+    else:
+        print(yaml.safe_dump(effective, allow_unicode=True, sort_keys=False), end="")
+
+
+@recipe_app.command("reference")
+def reference() -> None:
+    """Print every field of a recipe: what it means and what it is by default."""
+    from waon_build.reference import recipe_reference
+
+    print(recipe_reference(), end="")
+
+
+@app.command()
+def takedown(
+    recipe: RecipePath,
+    kind: Annotated[str, typer.Argument(help="What is named: url, host, pair_id, sha256 or phash.")],
+    value: Annotated[str, typer.Argument(help="The address, host, id or hash.")],
+    why: Annotated[str, typer.Option(help="Why, for the record.")],
+    settings: Settings = None,
+) -> None:
+    """Take something out for good: a tombstone keeps it out of the queue and of every later release."""
+    from waon_build import pipeline
+    from waon_build.rights.tombstones import Tombstones
+
+    Tombstones.add(pipeline.open_corpus(recipes.load(recipe, _overrides(settings))), kind, value, why)
+    _say(f"{kind} {value} is out: run the recipe again to clear the queue, and export to release without it")
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Port of the sample site on 127.0.0.1.")] = 8787,
+    folder: Annotated[Path, typer.Option(help="Where the corpus goes.")] = Path("demo-corpus"),
+) -> None:
+    """Build a small corpus from a sample site on this machine, from crawl to verified release."""
+    from waon_build import pipeline
+    from waon_build.annotation import questions
+    from waon_build.demo.judgements import write_judgements
+    from waon_build.demo.server import serve
+    from waon_build.export.verify import verify as verify_release
+
+    recipe = Path(folder, "recipe.yaml")
+    picture = Path(folder, "funnel.svg")
+    judgements = Path(folder, "judgements.jsonl")
+    with serve(port) as site:
+        site.write_recipe(recipe, folder)
+        _say(f"1. A sample site is served at {site.url}; the recipe is {recipe}")
+        _ingest(recipe, {})
+    loaded = recipes.load(recipe)
+    pairs = [(task.pair_id, task.caption, task.url) for task in pipeline.queued(loaded)]
+    write_judgements(pairs, judgements, questions.load(loaded.annotation.guideline).version)
+    counts = pipeline.import_answers(loaded, str(judgements))
+    _say(f"2. Three sample annotators judged: {counts.kept:,} judgements taken in from {judgements}")
+    release = _export(recipe, {}, "demo")
+    _say(f"3. {sum(release.samples.values()):,} accepted pairs are in {release.url}")
+    report = verify_release(release.url)
+    _say(f"4. The release {'verifies' if report.ok else 'does NOT verify'}: {report.samples:,} samples re-read")
+    _show_audit(recipe, {}, False, picture)
+    _say(f"5. The funnel is drawn in {picture}; the corpus, stage by stage, is in {folder}")
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def main() -> None:
+    """The entry point: every InputError becomes one line and exit code 2."""
+    try:
+        app(standalone_mode=False)
+    except InputError as error:
+        people.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+def _ingest(recipe: Path, overrides: dict[str, Any]) -> None:
+    from waon_build import pipeline
+    from waon_build.audit.bars import Bars
+
+    pipeline.check(recipes.load(recipe, overrides))  # before the seconds that Prefect takes to start
+    _hush_prefect()
+    from flows import runtime
+    from flows.ingest import PartsFailedError, ingest
+
+    try:
+        with Bars(people) as bars, runtime.watched_by(bars):
+            ingest(str(recipe), overrides)
+    except PartsFailedError as error:
+        _say(str(error))
+        raise typer.Exit(1) from error
+
+
+def _export(recipe: Path, overrides: dict[str, Any], name: str | None = None) -> Release:
+    from waon_build.audit.bars import Bars
+
+    recipes.load(recipe, overrides)
+    _hush_prefect()
+    from flows import runtime
+    from flows.export import export
+
+    with Bars(people) as bars, runtime.watched_by(bars):
+        return export(str(recipe), overrides, name)
+
+
+def _show_audit(recipe: Path, overrides: dict[str, Any], as_json: bool, picture: Path | None) -> None:
+    from waon_build import pipeline
+    from waon_build.audit import terminal
+    from waon_build.audit.picture import svg
+
+    loaded = recipes.load(recipe, overrides)
+    state = pipeline.state(loaded)
+    if picture is not None:
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        picture.write_text(svg(state.steps, f"{loaded.name}: from page to pair"), encoding="utf-8")
+    if as_json:
+        _print_json(state.to_json())
+    else:
+        terminal.show(state, Console())
+
+
+def _overrides(settings: Iterable[str] | None) -> dict[str, Any]:
+    overrides = {}
+    for setting in settings or ():
+        field, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set {setting}: is not FIELD=VALUE, e.g. --set fetch.contact=me@example.org")
+        overrides[field] = yaml.safe_load(value)
+    return overrides
+
+
+def _hush_prefect() -> None:
+    """The bars are what people watch; whoever wants Prefect's log sets its level or runs `flows.ingest`."""
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_SERVER_LEVEL", "CRITICAL")
+
+
+def _dropped(items: Iterable[tuple[str, int]]) -> str:
+    text = ", ".join(f"{reason} {count:,}" for reason, count in items)
+    return f" ({text})" if text else ""
+
+
+def _print_json(document: Any) -> None:
+    print(json.dumps(document, ensure_ascii=False, indent=1))
+
+
+def _say(text: str) -> None:
+    people.print(text, markup=False, highlight=False, soft_wrap=True)

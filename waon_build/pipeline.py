@@ -1,0 +1,131 @@
+"""The stages in their order, and what joins them: the only file that knows every room.
+
+It decides what is run, never where or when: a scheduler (`flows/`, or a test's plain loop) takes
+`stages()` one by one, runs each stage's `pending()` parts through `run_part()`, and goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
+
+from waon_build.annotation import database, decisions, queue
+from waon_build.annotation.judgements import import_judgements
+from waon_build.annotation.progress import progress
+from waon_build.annotation.questions import load as load_questions
+from waon_build.annotation.stage import Route
+from waon_build.audit.funnel import as_rows, funnel
+from waon_build.audit.state import State
+from waon_build.audit.state import state as read_state
+from waon_build.corpus import Corpus, Part, Stage
+from waon_build.dedup.stage import Dedup
+from waon_build.export.facts import Provenance
+from waon_build.export.release import Release
+from waon_build.export.release import export as write_release
+from waon_build.export.selection import Accepted
+from waon_build.fetch.client import Client
+from waon_build.fetch.origin import Origins
+from waon_build.fetch.politeness import Politeness
+from waon_build.fetch.stage import Fetch, Plan
+from waon_build.filters.stage import FilterImage, FilterText
+from waon_build.recipe import Recipe, SiteSource
+from waon_build.records import Counts, Tally
+from waon_build.sources.site import Crawl
+from waon_build.sources.stage import Extract
+
+STAGES = ("crawl", "extract", "text", "plan", "fetch", "image", "dedup", "route")
+
+
+def open_corpus(recipe: Recipe) -> Corpus:
+    """The corpus of a recipe, wherever it lives."""
+    return Corpus(recipe.corpus, **recipe.runtime.storage_options)
+
+
+def stages(recipe: Recipe, pool: Executor | None = None) -> list[Stage]:
+    """All stages in order. pool: runs the decoding of images, beside the network."""
+    client = partial(Client, recipe.fetch, Politeness.of(recipe.fetch), Origins())
+    return [
+        *([Crawl(recipe, client)] if _crawls(recipe) else []),
+        Extract(recipe),
+        FilterText(recipe),
+        Plan(recipe),
+        Fetch(recipe, pool, client),
+        FilterImage(recipe),
+        Dedup(recipe, frozen=partial(_frozen_pairs, recipe)),
+        Route(recipe),
+    ]
+
+
+def pending(stage: Stage, corpus: Corpus) -> list[Part]:
+    """The parts of a stage that are missing or no longer fit what they were made from."""
+    return [part for part in stage.inputs(corpus) if not corpus.is_current(stage.name, part)]
+
+
+def run_part(recipe: Recipe, stage: str, part: Part) -> Tally:
+    """Make and commit one part of a `cpu` stage: what a worker process is handed."""
+    made = next(one for one in stages(recipe) if one.name == stage)
+    return made.run(open_corpus(recipe), part)
+
+
+def check(recipe: Recipe) -> None:
+    """Raise InputError for what would stop a run, before anything is started: an unwritable corpus, a
+    missing source, no contact address, a database that cannot be opened."""
+    corpus = open_corpus(recipe)
+    corpus.create()
+    for stage in stages(recipe)[:2]:
+        stage.inputs(corpus)
+    Client(recipe.fetch)
+    database.open(recipe).dispose()
+
+
+def import_answers(recipe: Recipe, path: str) -> Counts:
+    """Take a JSONL file of judgements in through the queue's own submit."""
+    with database.opened(recipe) as engine:
+        return import_judgements(engine, path, recipe.annotation)
+
+
+def queued(recipe: Recipe) -> list[queue.Shown]:
+    """The tasks that wait for judgements, as annotators see them."""
+    with database.opened(recipe) as engine, engine.connect() as connection:
+        return list(queue.waiting(connection))
+
+
+def export(recipe: Recipe, name: str | None = None, progress: Callable[[int, int], None] | None = None) -> Release:
+    """Decide what the answers so far decide, and write the accepted pairs as a release."""
+    corpus = open_corpus(recipe)
+    with database.opened(recipe) as engine:
+        decisions.decide(engine, recipe.annotation)
+        accepted = (Accepted(*pair) for pair in decisions.accepted(engine))
+        return write_release(recipe, corpus, accepted, name, progress, _provenance(recipe, corpus))
+
+
+def state(recipe: Recipe) -> State:
+    """How the corpus of a recipe stands: funnel, queue, releases."""
+    corpus = open_corpus(recipe)
+    counts: dict[str, int] = {}
+    if corpus.parts("route"):
+        with database.opened(recipe) as engine:
+            counts = progress(engine).counts()
+    return read_state(recipe.name, corpus, counts)
+
+
+def _crawls(recipe: Recipe) -> bool:
+    return any(isinstance(source, SiteSource) for source in recipe.sources)
+
+
+def _provenance(recipe: Recipe, corpus: Corpus) -> Provenance:
+    """What a release says of how it came about. Nothing in it depends on when it is made."""
+    with database.opened(recipe) as engine:
+        judged = progress(engine)
+    guideline = recipe.annotation.guideline
+    return Provenance(
+        funnel=as_rows(funnel(corpus)),
+        guidelines={guideline: load_questions(guideline).version},
+        annotators=judged.annotators,
+    )
+
+
+def _frozen_pairs(recipe: Recipe) -> set[str]:
+    with database.opened(recipe) as engine:
+        return decisions.frozen_pairs(engine)
