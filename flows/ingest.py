@@ -65,10 +65,9 @@ def ingest(recipe: str, overrides: dict[str, Any] | None = None) -> list[dict[st
 def run_stage(recipe: Recipe, corpus: Corpus, stage: Stage, workers: runtime.Workers) -> None:
     """Run a stage's pending parts, a bounded number at once. Raises PartsFailedError, or the InputError that
     a part ended in."""
-    wanted = stage.inputs(corpus)
-    parts = [part for part in wanted if not corpus.is_current(stage.name, part)]
-    runtime.watcher().stage(stage.name, len(parts), len(wanted) - len(parts))
-    get_run_logger().info("%s: %d parts to make, %d current", stage.name, len(parts), len(wanted) - len(parts))
+    parts, current = pipeline.begin(stage, corpus)
+    runtime.watcher().stage(stage.name, len(parts), current)
+    get_run_logger().info("%s: %d parts to make, %d current", stage.name, len(parts), current)
     slots = threading.Semaphore(_at_once(stage, workers))
     failed: dict[str, BaseException] = {}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -165,6 +166,7 @@ def demo(
     from waon_build.demo.server import serve
     from waon_build.export.verify import verify as verify_release
 
+    _make_room(folder)
     recipe = Path(folder, "recipe.yaml")
     picture = Path(folder, "funnel.svg")
     judgements = Path(folder, "judgements.jsonl")
@@ -199,6 +201,16 @@ def main() -> None:
     except InputError as error:
         people.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
+
+
+def _make_room(folder: Path) -> None:
+    """Remove the demo that an earlier run left: this one is made from nothing, to be seen whole. Anything
+    else that lies in the folder is not ours to remove."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not Path(folder, "recipe.yaml").exists():
+        raise InputError(f"{folder}: holds something else than a demo: give `waon-build demo --folder` another place")
+    shutil.rmtree(folder)
 
 
 def _ingest(recipe: Path, overrides: dict[str, Any]) -> None:

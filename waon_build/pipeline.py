@@ -1,7 +1,7 @@
 """The stages in their order, and what joins them: the only file that knows every room.
 
 It decides what is run, never where or when: a scheduler (`flows/`, or a test's plain loop) takes
-`stages()` one by one, runs each stage's `pending()` parts through `run_part()`, and goes on.
+`stages()` one by one, asks `begin()` for each stage's parts, makes them, and goes on.
 """
 
 from __future__ import annotations
@@ -57,9 +57,15 @@ def stages(recipe: Recipe, pool: Executor | None = None) -> list[Stage]:
     ]
 
 
-def pending(stage: Stage, corpus: Corpus) -> list[Part]:
-    """The parts of a stage that are missing or no longer fit what they were made from."""
-    return [part for part in stage.inputs(corpus) if not corpus.is_current(stage.name, part)]
+def begin(stage: Stage, corpus: Corpus) -> tuple[list[Part], int]:
+    """The parts of a stage to make, and how many are current. Parts of the image stage whose batch is no
+    longer planned are taken back: what a stricter filter emptied must not reach the queue."""
+    wanted = stage.inputs(corpus)
+    if stage.name == "image":
+        for name in set(corpus.parts(stage.name)) - {part.name for part in wanted}:
+            corpus.remove_part(stage.name, name)
+    parts = [part for part in wanted if not corpus.is_current(stage.name, part)]
+    return parts, len(wanted) - len(parts)
 
 
 def run_part(recipe: Recipe, stage: str, part: Part) -> Tally:

@@ -103,7 +103,9 @@ class FetchSettings(_Section):
         default_factory=list,
         description="Hosts (name or address, any port) that may resolve to private or loopback addresses: your own.",
     )
-    urls_per_part: int = Field(2000, ge=1, description="Distinct image URLs of one part; a host stays in one part.")
+    urls_per_part: int = Field(
+        2000, ge=1, description="Distinct image URLs of one part; a host stays in one part unless it has more."
+    )
     shortest_side: int = Field(
         512, ge=32, description="Shortest side of the stored image at most, pixels; never enlarged."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,13 +30,22 @@ def settings() -> AnnotationSettings:
     return AnnotationSettings()
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database, made once."""
+    path = tmp_path_factory.mktemp("migrated") / "annotation.db"
+    database.connect(f"sqlite:///{path}").dispose()
+    return path
+
+
 @pytest.fixture
 def address(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/annotation.db"
 
 
 @pytest.fixture
-def engine(address: str) -> Iterator[Engine]:
+def engine(address: str, migrated: Path, tmp_path: Path) -> Iterator[Engine]:
+    shutil.copy(migrated, tmp_path / "annotation.db")
     engine = database.connect(address)
     yield engine
     engine.dispose()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy import Engine, event, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from waon_build.annotation import queue
@@ -249,6 +250,23 @@ def test_tasks_come_in_the_order_of_wave_and_priority(
         order = [shown.task_id for shown in queue.waiting(connection)]
         assert order == list(connection.scalars(select(Task.id).order_by(Task.wave, Task.priority, Task.id)))
     assert judge_all(engine, annotator(), answer(), now) == order
+
+
+def test_a_lease_reads_an_index_and_not_the_table(engine: Engine, annotator: Add, now: datetime) -> None:
+    """SQLite is particular about the words of a partial index: with others it reads all tasks, silently."""
+    statements: list[tuple[str, Any]] = []
+    who = annotator()
+    event.listen(engine, "before_cursor_execute", lambda _c, _k, sql, values, _x, _m: statements.append((sql, values)))
+    assert take(engine, who, now) is None
+    with engine.connect() as connection:
+        plans = [
+            row[3]
+            for sql, values in statements
+            if sql.startswith(("SELECT", "UPDATE", "DELETE"))
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
+        ]
+    assert any("ix_tasks_free" in plan for plan in plans)
+    assert not [plan for plan in plans if plan.startswith("SCAN") or "TEMP B-TREE" in plan]
 
 
 @pytest.mark.parametrize(

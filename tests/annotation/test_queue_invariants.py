@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
@@ -29,6 +30,8 @@ from waon_build.annotation.models import (
 from waon_build.annotation.questions import load
 from waon_build.annotation.routing import pair_ids, place, put, retire
 from waon_build.recipe import AnnotationSettings
+
+pytestmark = pytest.mark.slow
 
 TASKS = 3
 RECIPE = AnnotationSettings(overlap=2, max_overlap=3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +17,7 @@ from PIL import Image
 
 from waon_build.corpus import Corpus, Part
 from waon_build.export.release import Accepted
+from waon_build.fetch.decode import Stored, decode
 from waon_build.recipe import Recipe
 from waon_build.records import CLUSTER, IMAGE, PAIR, Evidence, digest16, pair_id
 
@@ -59,10 +60,12 @@ def make(
     form: str = "jpg",
     first: int = 0,
     change: Callable[[int, dict[str, Any]], None] | None = None,
+    photographs: Sequence[bytes] = (),
     **export: Any,
 ) -> Made:
     """A corpus at `url` of `samples` pairs in `parts` image parts. first: number of the first picture.
-    change: may alter the row of each pair. export: settings of the recipe's section."""
+    change: may alter the row of each pair. photographs: real ones, decoded as the fetch stage does, instead
+    of generated ones. export: settings of the recipe's section."""
     settings = {"samples_per_shard": 5, "splits": {"train": 0.7, "validation": 0.3}, **export}
     recipe = Recipe.model_validate(
         {
@@ -76,7 +79,8 @@ def make(
     )
     made = Made(recipe, Corpus(url))
     for part in range(parts):
-        _make_part(made, f"g0001-{part:06d}", range(first + part, first + samples, parts), form, change)
+        numbers = range(first + part, first + samples, parts)
+        _make_part(made, f"g0001-{part:06d}", numbers, form, change, photographs)
     write_clusters(made)
     return made
 
@@ -90,13 +94,20 @@ def write_clusters(made: Made) -> None:
 
 
 def _make_part(
-    made: Made, name: str, numbers: range, form: str, change: Callable[[int, dict[str, Any]], None] | None
+    made: Made,
+    name: str,
+    numbers: range,
+    form: str,
+    change: Callable[[int, dict[str, Any]], None] | None,
+    photographs: Sequence[bytes],
 ) -> None:
     rows = []
     with made.corpus.write("fetch", Part(name, "", "x"), IMAGE) as writer:
         with writer.open_file("images", "tar") as tar:
             for number in numbers:
                 row, data = _pair(number, form)
+                if photographs:
+                    data = _photograph(made, row, photographs[number])
                 row |= {"stored_in": name, "offset": tar.tell(), "size": len(data)}
                 tar.write(data)
                 if change:
@@ -117,6 +128,14 @@ def _make_part(
                 }
             )
         writer.commit()
+
+
+def _photograph(made: Made, row: dict[str, Any], served: bytes) -> bytes:
+    stored = decode(served, made.recipe.fetch)
+    assert isinstance(stored, Stored), stored
+    row |= {name: getattr(stored, name) for name in stored._fields if name in PAIR.names}
+    row["pair_id"] = pair_id(row["sha256"], row["caption"])
+    return stored.data
 
 
 def _pair(number: int, form: str) -> tuple[dict[str, Any], bytes]:

@@ -16,7 +16,7 @@ from typing import Any
 import fsspec
 import pytest
 
-from waon_build.export import release as module
+from waon_build.export import place as module
 from waon_build.export.release import Provenance, export, releases
 from waon_build.export.verify import verify
 from waon_build.records import InputError
@@ -56,7 +56,7 @@ def test_a_pool_of_processes_writes_the_same_bytes_as_one(
 ) -> None:
     made = make_corpus(str(tmp_path / "corpus"), 20)
     alone = export(made.recipe, made.corpus, made.accepted, name="alone")
-    monkeypatch.setattr("waon_build.export.workers.WORTH_A_POOL", 1)
+    monkeypatch.setattr("waon_build.export.workers.WORTH_A_POOL", 0.0)
     pooled = made.recipe.model_copy(update={"runtime": made.recipe.runtime.model_copy(update={"workers": 2})})
     together = export(pooled, made.corpus, made.accepted, name="together")
     named = {"README.md", "croissant.json", "release.json", "SHA256SUMS"}
@@ -183,14 +183,15 @@ def test_the_funnel_and_the_people_are_told(made: Any) -> None:
 KILLED = """
     import os, signal, sys
     from waon_build.corpus import Corpus
-    from waon_build.export import release
+    from waon_build.export import place, release
     from waon_build.export.release import Accepted, export
     from waon_build.recipe import Recipe
 
     recipe = Recipe.model_validate_json(sys.argv[1])
     accepted = [Accepted(key, 2, 2.0, "", "") for key in sys.argv[3].split(",")]
     left = int(sys.argv[2])
-    real = release.written_file if sys.argv[4] == "texts" else release.write_shard
+    module, name = (place, "written_file") if sys.argv[4] == "texts" else (release, "write_shard")
+    real = getattr(module, name)
 
     def count(*arguments):
         global left
@@ -199,7 +200,7 @@ KILLED = """
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*arguments)
 
-    setattr(release, "written_file" if sys.argv[4] == "texts" else "write_shard", count)
+    setattr(module, name, count)
     export(recipe, Corpus(recipe.corpus), accepted)
 """
 
@@ -239,7 +240,7 @@ FULL = """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("limit", [20_000, 2_000])
+@pytest.mark.parametrize("limit", [29_000, 20_000, 2_000])
 def test_a_disk_that_takes_no_more_is_said_in_one_line_and_leaves_nothing(made: Any, limit: int) -> None:
     """The kernel refuses to let a file grow, as it does on a full disk or past a quota."""
     keys = ",".join(row.pair_id for row in made.accepted)
@@ -247,7 +248,8 @@ def test_a_disk_that_takes_no_more_is_said_in_one_line_and_leaves_nothing(made: 
     done = subprocess.run(program, check=False, capture_output=True, text=True)
     assert done.returncode == 2, done.stderr
     assert "\n" not in done.stdout
-    assert "cannot be written" in done.stdout
+    assert "the release could not be written (" in done.stdout
+    assert "File too large" in done.stdout
     assert list(Path(made.corpus.path("releases")).iterdir()) == []
 
 
@@ -311,7 +313,7 @@ def test_an_upload_that_stops_is_no_release_and_is_swept(
 
     with monkeypatch.context() as cut:
         cut.setattr(module, "sums_text", stop)
-        with pytest.raises(InputError, match=r"cannot be written \(connection reset\)"):
+        with pytest.raises(InputError, match=r"could not be written \(connection reset\)"):
             export(made.recipe, made.corpus, made.accepted)
     (left,) = store.ls(made.corpus.path("releases"), detail=False)
     assert len(store.ls(left)) > 10
@@ -325,20 +327,16 @@ def test_an_upload_that_stops_is_no_release_and_is_swept(
     assert releases(made.corpus) == sorted([release.name, other.name])
 
 
-def test_an_upload_that_someone_else_changed_is_not_committed(
-    memory: str, make_corpus: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_upload_that_someone_else_changed_is_not_committed(memory: str, make_corpus: Callable[..., Any]) -> None:
     made = make_corpus(memory, 12)
-    real = module.sums_text
 
-    def meddle(files: Any) -> bytes:
-        (folder,) = made.corpus.fs.ls(made.corpus.path("releases"), detail=False)
-        made.corpus.fs.rm_file(f"{folder}/made-train-000000.tar")
-        return real(files)
+    def meddle(done: int, total: int) -> None:
+        if done == total:
+            (folder,) = made.corpus.fs.ls(made.corpus.path("releases"), detail=False)
+            made.corpus.fs.rm_file(f"{folder}/made-train-000000.tar")
 
-    monkeypatch.setattr(module, "sums_text", meddle)
     with pytest.raises(InputError, match="was changed by someone else during the export"):
-        export(made.recipe, made.corpus, made.accepted)
+        export(made.recipe, made.corpus, made.accepted, progress=meddle)
     assert releases(made.corpus) == []
 
 

@@ -22,6 +22,7 @@ from waon_build.export.release import export
 from waon_build.export.shards import written_file
 from waon_build.export.verify import verify
 from waon_build.records import InputError, pair_id
+from waon_build.rights.tombstones import Tombstones
 
 SHARD = "made-train-000000"
 
@@ -73,6 +74,20 @@ def test_a_release_as_it_was_written_is_in_order(release: Path) -> None:
     assert report.ok
     assert (report.samples, report.shards) == (12, 3)
     assert report.to_json() == {"url": str(release), "ok": True, "samples": 12, "shards": 3, "failures": []}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["jpg", "webp", "png"])
+def test_real_photographs_keep_their_hash_bit_for_bit(
+    tmp_path: Path, shared_data: Path, make_corpus: Callable[..., Any], form: str
+) -> None:
+    """As the fetch stage decoded and hashed them, and as anyone can hash the stored image with imagehash."""
+    files = sorted((shared_data / "sites" / "text-baldanders-info").rglob("*.jpg"))[:24]
+    photographs = [path.read_bytes() for path in files]
+    made = make_corpus(str(tmp_path / "corpus"), len(files), form=form, photographs=photographs)
+    report = verify(export(made.recipe, made.corpus, made.accepted).url)
+    assert report.failures == []
+    assert report.samples == len(files) > 10
 
 
 @pytest.mark.slow
@@ -327,6 +342,46 @@ def test_a_place_without_a_release_is_an_error_in_one_line(tmp_path: Path, where
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="there is no release here: give the folder that holds SHA256SUMS"):
         verify(str(tmp_path / where))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"caption": "\ud800"},
+        {"phash": "zz"},
+        {"phash": ""},
+        {"url": "ftp://[", "page_url": "http://[::1"},
+        {"url": "\ud800", "sha256": "\ud800"},
+        {"page_url": "https://é\udc80.jp/"},
+        {"match": float("nan")},
+        {"width": 2**70},
+        {"rights": "[" * 10_000},
+    ],
+)
+def test_a_hostile_sample_is_reported_and_never_raises(made: Any, values: dict[str, Any]) -> None:
+    for kind, value in (("url", "https://a.org/"), ("host", "b.org"), ("phash", "0" * 16), ("sha256", "0" * 64)):
+        Tombstones.add(made.corpus, kind, value, "asked")
+    release = Path(export(made.recipe, made.corpus, made.accepted).url)
+
+    def change(members: dict[str, bytes]) -> None:
+        name = next(name for name in members if name.endswith(".json"))
+        members[name] = json.dumps(json.loads(members[name]) | values).encode()
+
+    rewrite(release, change)
+    assert "its row does not say what its JSON says" in "\n".join(said(release))
+
+
+def test_rows_of_another_kind_are_reported_and_never_raise(release: Path) -> None:
+    path = release / f"{SHARD}.parquet"
+    table = pq.read_table(path)
+    for column in (
+        pa.array([["x"]] * len(table)),
+        pa.array([None] * len(table), pa.string()),
+        pa.array([b"\xff\xfe"] * len(table)).view(pa.string()),
+    ):
+        pq.write_table(table.set_column(table.column_names.index("sha256"), "sha256", column), path)
+        seal(release)
+        assert any(failure.startswith(f"{SHARD}.parquet: ") for failure in said(release))
 
 
 def test_rubbish_is_reported_and_never_raises(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ RUN_AND_DIE = textwrap.dedent("""
                 corpus.PartWriter.commit = die
             elif moment == "between-files-and-tally":
                 corpus.Corpus.put = die
-        for part in pipeline.pending(stage, place):
+        for part in pipeline.begin(stage, place)[0]:
             stage.run(place, part)
     sys.exit("nothing was killed")
 """)

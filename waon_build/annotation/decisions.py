@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import (
@@ -103,11 +103,17 @@ def decide(engine: Engine, settings: AnnotationSettings, now: datetime | None = 
             last = tasks[-1].id
             answers = _answers(connection, tasks[0].id, last)
             present = _decisions(connection, tasks[0].id, last)
+            changed: list[dict[str, Any]] = []
+            decided: list[dict[str, Any]] = []
             for task in tasks:
                 found = verdict(answers[task.id], questions, settings)
                 counts[found.outcome or "waiting"] += 1
-                _apply(connection, task, found, len(answers[task.id]))
-                _record(connection, task.id, present.get(task.id), found, _rule(settings), now)
+                changed += _change(task, found, len(answers[task.id]))
+                decided += _decision(task.id, present.get(task.id), found, _rule(settings), now)
+            if changed:
+                connection.execute(_CHANGE, changed)
+            if decided:
+                connection.execute(insert(Decision), decided)
 
 
 def withdraw(connection: Connection, task_ids: Sequence[int], now: datetime) -> None:
@@ -117,8 +123,9 @@ def withdraw(connection: Connection, task_ids: Sequence[int], now: datetime) -> 
             Decision.task_id.in_(task_ids), live(Decision), Decision.outcome != Outcome.WITHDRAWN
         )
     ).all()
-    for row in decided:
-        _append(connection, row.task_id, row.id, Outcome.WITHDRAWN, "no longer kept", row.votes, now)
+    if decided:
+        rows = [_row(row.task_id, row.id, Outcome.WITHDRAWN, "no longer kept", row.votes, now) for row in decided]
+        connection.execute(insert(Decision), rows)
 
 
 def accepted(engine: Engine) -> Iterator[AcceptedPair]:
@@ -204,41 +211,46 @@ def _decisions(connection: Connection, first: int, last: int) -> dict[int, _Pres
     return {row.task_id: _Present(*row[1:]) for row in rows}
 
 
-def _apply(connection: Connection, task: Any, found: Verdict, counted: int) -> None:
-    """Open the task for more answers, or close it. counted: answers that weigh; those that do not
-    are made up for, and nobody's lease is taken away."""
+def _change(task: Any, found: Verdict, counted: int) -> Iterator[dict[str, Any]]:
+    """Opens the task for more answers, or closes it, where that is news. counted: answers that weigh; those
+    that do not are made up for, and nobody's lease is taken away."""
     wanted = max(found.wanted + task.answered - counted, task.held + task.answered)
     state = State.OPEN if found.outcome is None and task.answered < wanted else State.DONE
     if (state, wanted) != (task.state, task.wanted):
-        connection.execute(update(Task).where(Task.id == task.id).values(state=state, wanted=wanted))
+        yield {"the_task": task.id, "the_state": state, "the_number": wanted}
 
 
-def _record(
-    connection: Connection, task_id: int, present: _Present | None, found: Verdict, rule: str, now: datetime
-) -> None:
+_CHANGE = (
+    update(Task)
+    .where(Task.id == bindparam("the_task"))
+    .values(state=bindparam("the_state"), wanted=bindparam("the_number"))
+)
+
+
+def _decision(
+    task_id: int, present: _Present | None, found: Verdict, rule: str, now: datetime
+) -> Iterator[dict[str, Any]]:
+    """The decision, where it is news."""
     outcome = found.outcome
     if outcome is None:
         if present is None or present.outcome not in (Outcome.ACCEPTED, Outcome.REJECTED):
             return
         outcome = Outcome.UNDECIDED  # what was decided no longer stands
     if present is None or (present.outcome, present.rule, present.votes) != (outcome, rule, found.votes):
-        _append(connection, task_id, present.id if present else None, outcome, rule, found.votes, now)
+        yield _row(task_id, present.id if present else None, outcome, rule, found.votes, now)
 
 
-def _append(
-    connection: Connection,
-    task_id: int,
-    supersedes: int | None,
-    outcome: Outcome,
-    rule: str,
-    votes: dict[str, Any],
-    now: datetime,
-) -> None:
-    connection.execute(
-        insert(Decision).values(
-            task_id=task_id, supersedes=supersedes, outcome=outcome, rule=rule, votes=votes, decided_at=now
-        )
-    )
+def _row(
+    task_id: int, supersedes: int | None, outcome: Outcome, rule: str, votes: dict[str, Any], now: datetime
+) -> dict[str, Any]:
+    return {
+        "task_id": task_id,
+        "supersedes": supersedes,
+        "outcome": outcome,
+        "rule": rule,
+        "votes": votes,
+        "decided_at": now,
+    }
 
 
 def _rule(settings: AnnotationSettings) -> str:

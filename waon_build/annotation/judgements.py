@@ -195,8 +195,7 @@ def _take(
                 return ALREADY_THERE
             queue.correct(connection, annotator, task_id, answers, now)
             return None
-        _make_room(connection, task_id, settings.max_overlap)
-        leased = queue.lease_task(connection, annotator, task_id, now, settings.lease_minutes)
+        leased = _lease(connection, annotator, task_id, settings, now)
         queue.submit(connection, annotator, task_id, leased.token, answers, now)
     except queue.OverlapReached:
         return OVERLAP_REACHED
@@ -207,10 +206,14 @@ def _take(
     return None
 
 
-def _make_room(connection: Connection, task_id: int, most: int) -> None:
-    """Whoever judged elsewhere was not kept from a full task: take more than was wanted, up to `most`."""
-    connection.execute(
-        update(Task)
-        .where(Task.id == task_id, Task.held + Task.answered >= Task.wanted, Task.wanted < most)
-        .values(wanted=Task.wanted + 1)
-    )
+def _lease(
+    connection: Connection, annotator: str, task_id: int, settings: AnnotationSettings, now: datetime
+) -> queue.Leased:
+    """A lease on the task. Whoever judged elsewhere was not kept from a full one: more than was wanted are
+    taken, up to `max_overlap`."""
+    try:
+        return queue.lease_task(connection, annotator, task_id, now, settings.lease_minutes)
+    except queue.OverlapReached:
+        more = update(Task).where(Task.id == task_id, Task.wanted < settings.max_overlap)
+        connection.execute(more.values(wanted=Task.wanted + 1))
+        return queue.lease_task(connection, annotator, task_id, now, settings.lease_minutes)

@@ -155,6 +155,8 @@ class Annotator(Table):
     created_at: Mapped[datetime]
 
 
+# SQLite turns a comparison round so that a lone column stands on the left, in queries but not in the words
+# of an index: written `held + answered < wanted`, the index would never be used.
 _FREE = "state = 'open' AND wanted > held + answered"
 
 
@@ -301,12 +303,15 @@ APPEND_ONLY = (Annotation.__tablename__, Decision.__tablename__)
 
 
 def free() -> ColumnElement[bool]:
-    """The condition that a task may be handed out, in the very words of its index. SQLite recognises neither
-    a bound `state = ?` nor `held + answered < wanted` in it, and each lease would read the whole table."""
+    """The condition that a task may be handed out. With `state = ?` bound, SQLite would not see that the
+    index fits, and each lease would read the whole table."""
     return and_(Task.state == literal_column(f"'{State.OPEN}'"), Task.wanted > Task.held + Task.answered)
+
+
+_LATER_ANNOTATION, _LATER_DECISION = aliased(Annotation), aliased(Decision)
 
 
 def live(table: type[Annotation] | type[Decision]) -> ColumnElement[bool]:
     """The condition that nothing supersedes a row of `table`."""
-    later = aliased(table)
+    later = _LATER_ANNOTATION if table is Annotation else _LATER_DECISION
     return ~exists().where(later.supersedes == table.id)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar, NamedTuple
 
-from sqlalchemy import Connection, Select, case, delete, exists, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, case, delete, exists, insert, literal, select, update
 
 from waon_build.annotation.models import Annotation, Annotator, Lease, Role, Standing, State, Task, free, live
 from waon_build.annotation.questions import Answers
@@ -95,11 +95,20 @@ class Leased(NamedTuple):
     expires_at: datetime
 
 
+class LiveAnswer(NamedTuple):
+    """What an annotator says of a task. token: of the lease it was given under."""
+
+    id: int
+    token: str | None
+    guideline_version: str
+    answers: dict[str, object]
+
+
 def add_annotator(connection: Connection, now: datetime, role: Role = Role.ANNOTATOR) -> str:
     """A new annotator's pseudonym: 32 random hex digits."""
     pseudonym = secrets.token_hex(16)
     connection.execute(
-        insert(Annotator).values(id=pseudonym, role=role, standing=Standing.ACTIVE, created_at=_utc(now))
+        insert(Annotator), {"id": pseudonym, "role": role, "standing": Standing.ACTIVE, "created_at": now}
     )
     return pseudonym
 
@@ -112,19 +121,15 @@ def lease(connection: Connection, annotator: str, now: datetime, minutes: float)
     """
     _return_expired(connection, now)
     _require_active(connection, annotator)
-    until = _utc(now) + timedelta(minutes=minutes)
-    held = connection.execute(
-        update(Lease)
-        .where(Lease.annotator_id == annotator)
-        .values(expires_at=until)
-        .returning(Lease.task_id, Lease.token)
-    ).first()
+    until = now + timedelta(minutes=minutes)
+    held = connection.execute(_HOLD_ON_TO_ALL, {"the_annotator": annotator, "the_end": until}).first()
     if held is not None:
         return Leased(_shown(connection, held.task_id), held.token, until)
-    task_id = connection.scalar(_next_for(annotator))
-    if task_id is None:
+    found = connection.execute(_NEXT, {"the_annotator": annotator}).first()
+    if found is None:
         return None
-    return Leased(_shown(connection, task_id), _hold(connection, task_id, annotator, now, until), until)
+    task = Shown(*found)
+    return Leased(task, _hold(connection, task.task_id, annotator, now, until), until)
 
 
 def lease_task(connection: Connection, annotator: str, task_id: int, now: datetime, minutes: float) -> Leased:
@@ -132,26 +137,18 @@ def lease_task(connection: Connection, annotator: str, task_id: int, now: dateti
     OverlapReached, UnknownAnnotator, NotActive."""
     _return_expired(connection, now)
     _require_active(connection, annotator)
-    until = _utc(now) + timedelta(minutes=minutes)
-    token = connection.scalar(
-        update(Lease)
-        .where(Lease.annotator_id == annotator, Lease.task_id == task_id)
-        .values(expires_at=until)
-        .returning(Lease.token)
-    )
+    until = now + timedelta(minutes=minutes)
+    these = {"the_annotator": annotator, "the_task": task_id}
+    token = connection.scalar(_HOLD_ON_TO, {**these, "the_end": until})
     if token is None:
-        task = connection.execute(
-            select(Task.state, (Task.wanted - Task.held - Task.answered).label("free"))
-            .where(Task.id == task_id)
-            .with_for_update()
-        ).first()
+        task = connection.execute(_ROOM, {"the_task": task_id}).first()
         if task is None:
             raise UnknownTask(f"there is no task {task_id}")
         if task.state == State.WITHDRAWN:
             raise TaskWithdrawn(f"task {task_id} is no longer in the queue")
         if live_answer(connection, annotator, task_id) is not None:
             raise AlreadyAnswered(f"task {task_id} has this annotator's answer")
-        if task.free < 1:
+        if task.room < 1:
             raise OverlapReached(f"task {task_id} has all the answers it wants")
         token = _hold(connection, task_id, annotator, now, until)
     return Leased(_shown(connection, task_id), token, until)
@@ -159,13 +156,9 @@ def lease_task(connection: Connection, annotator: str, task_id: int, now: dateti
 
 def renew(connection: Connection, annotator: str, token: str, now: datetime, minutes: float) -> datetime:
     """Hold a leased task on; returns until when. Raises LeaseLost."""
-    until = _utc(now) + timedelta(minutes=minutes)
-    renewed = connection.execute(
-        update(Lease)
-        .where(Lease.token == token, Lease.annotator_id == annotator, Lease.expires_at > _utc(now))
-        .values(expires_at=until)
-    )
-    if renewed.rowcount == 0:
+    until = now + timedelta(minutes=minutes)
+    these = {"the_annotator": annotator, "the_token": token, "the_time": now, "the_end": until}
+    if connection.execute(_RENEW, these).rowcount == 0:
         raise LeaseLost("the time for this task has run out")
     return until
 
@@ -176,26 +169,10 @@ def submit(connection: Connection, annotator: str, task_id: int, token: str, ans
     The same answers sent again under the same token are taken once, and the same id is returned: a
     sender who never saw the reply may ask again. Raises LeaseLost, AlreadyAnswered, TaskWithdrawn.
     """
-    ended = connection.execute(
-        delete(Lease).where(
-            Lease.token == token,
-            Lease.task_id == task_id,
-            Lease.annotator_id == annotator,
-            Lease.expires_at > _utc(now),
-        )
-    )
-    if ended.rowcount == 0:
+    these = {"the_annotator": annotator, "the_task": task_id, "the_token": token, "the_time": now}
+    if connection.execute(_END, these).rowcount == 0:
         return _repeated(connection, annotator, task_id, token, answers)
-    answered = Task.answered + 1
-    connection.execute(
-        update(Task)
-        .where(Task.id == task_id)
-        .values(
-            held=Task.held - 1,
-            answered=answered,
-            state=case((answered >= Task.wanted, literal(State.DONE.value)), else_=Task.state),
-        )
-    )
+    connection.execute(_COUNT, {"the_task": task_id})
     return _append(connection, annotator, task_id, answers, now, token=token)
 
 
@@ -203,7 +180,7 @@ def correct(connection: Connection, annotator: str, task_id: int, answers: Answe
     """Put new answers over an annotator's own; returns the new annotation's id, or that of the present
     one when nothing differs. The earlier answers are kept. Raises NotAnswered."""
     # Two corrections at once would be two successors of one answer: they take turns.
-    connection.execute(select(Task.id).where(Task.id == task_id).with_for_update())
+    connection.execute(_ROOM, {"the_task": task_id})
     present = live_answer(connection, annotator, task_id)
     if present is None:
         raise NotAnswered(f"task {task_id} has no answer of this annotator")
@@ -212,55 +189,38 @@ def correct(connection: Connection, annotator: str, task_id: int, answers: Answe
     return _append(connection, annotator, task_id, answers, now, supersedes=present.id)
 
 
+def live_answer(connection: Connection, annotator: str, task_id: int) -> LiveAnswer | None:
+    """What an annotator says of a task, after all corrections."""
+    row = connection.execute(_SAID, {"the_annotator": annotator, "the_task": task_id}).first()
+    return LiveAnswer(*row) if row is not None else None
+
+
 def waiting(connection: Connection) -> Iterator[Shown]:
     """The tasks that want answers, in the order in which they are handed out."""
-    statement = _SHOWN.where(free(), Task.wave.is_not(None)).order_by(Task.wave, Task.priority, Task.id)
-    for row in connection.execution_options(yield_per=1000).execute(statement):
+    for row in connection.execution_options(yield_per=1000).execute(_WAITING):
         yield Shown(*row)
-
-
-class LiveAnswer(NamedTuple):
-    id: int
-    token: str | None
-    guideline_version: str
-    answers: dict[str, object]
-
-
-def _next_for(annotator: str) -> Select[int]:
-    """The next free task that an annotator has neither answered nor holds."""
-    answered = exists().where(
-        Annotation.task_id == Task.id, Annotation.annotator_id == annotator, Annotation.supersedes.is_(None)
-    )
-    return (
-        select(Task.id)
-        .where(free(), Task.wave.is_not(None), ~answered)
-        .order_by(Task.wave, Task.priority, Task.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
 
 
 def _hold(connection: Connection, task_id: int, annotator: str, now: datetime, until: datetime) -> str:
     token = secrets.token_hex(16)
-    connection.execute(update(Task).where(Task.id == task_id).values(held=Task.held + 1))
+    connection.execute(_TAKE, {"the_task": task_id})
     connection.execute(
-        insert(Lease).values(
-            task_id=task_id, annotator_id=annotator, token=token, issued_at=_utc(now), expires_at=until
-        )
+        _LEASE,
+        {"task_id": task_id, "annotator_id": annotator, "token": token, "issued_at": now, "expires_at": until},
     )
     return token
 
 
 def _return_expired(connection: Connection, now: datetime) -> None:
     """Give the tasks of leases that ran out back to the queue."""
-    ended = connection.scalars(delete(Lease).where(Lease.expires_at <= _utc(now)).returning(Lease.task_id)).all()
+    ended = connection.scalars(_END_EXPIRED, {"the_time": now}).all()
     for task_id, count in sorted(Counter(ended).items()):
-        connection.execute(update(Task).where(Task.id == task_id).values(held=Task.held - count))
+        connection.execute(_RETURN, {"the_task": task_id, "the_count": count})
 
 
 def _require_active(connection: Connection, annotator: str) -> None:
     """Also makes the calls of one annotator take turns, where the database runs writers side by side."""
-    standing = connection.scalar(select(Annotator.standing).where(Annotator.id == annotator).with_for_update())
+    standing = connection.scalar(_STANDING, {"the_annotator": annotator})
     if standing is None:
         raise UnknownAnnotator(f"there is no annotator {annotator}")
     if standing != Standing.ACTIVE:
@@ -274,18 +234,10 @@ def _repeated(connection: Connection, annotator: str, task_id: int, token: str, 
         return present.id
     if present is not None:
         raise AlreadyAnswered(f"task {task_id} has this annotator's answer")
-    if connection.scalar(select(Task.state).where(Task.id == task_id)) == State.WITHDRAWN:
+    task = connection.execute(_ROOM, {"the_task": task_id}).first()
+    if task is not None and task.state == State.WITHDRAWN:
         raise TaskWithdrawn(f"task {task_id} is no longer in the queue")
     raise LeaseLost(f"the time for task {task_id} has run out")
-
-
-def live_answer(connection: Connection, annotator: str, task_id: int) -> LiveAnswer | None:
-    row = connection.execute(
-        select(Annotation.id, Annotation.token, Annotation.guideline_version, Annotation.answers).where(
-            Annotation.task_id == task_id, Annotation.annotator_id == annotator, live(Annotation)
-        )
-    ).first()
-    return LiveAnswer(*row) if row is not None else None
 
 
 def _append(
@@ -297,27 +249,80 @@ def _append(
     token: str | None = None,
     supersedes: int | None = None,
 ) -> int:
-    return connection.execute(
-        insert(Annotation)
-        .values(
-            task_id=task_id,
-            annotator_id=annotator,
-            supersedes=supersedes,
-            token=token,
-            guideline_version=answers.guideline_version,
-            answers=answers.values,
-            created_at=_utc(now),
-        )
-        .returning(Annotation.id)
-    ).scalar_one()
-
-
-_SHOWN = select(*(getattr(Task, "id" if name == "task_id" else name) for name in Shown._fields))
+    row = {
+        "task_id": task_id,
+        "annotator_id": annotator,
+        "supersedes": supersedes,
+        "token": token,
+        "guideline_version": answers.guideline_version,
+        "answers": answers.values,
+        "created_at": now,
+    }
+    return connection.execute(_ANNOTATE, row).scalar_one()
 
 
 def _shown(connection: Connection, task_id: int) -> Shown:
-    return Shown(*connection.execute(_SHOWN.where(Task.id == task_id)).one())
+    return Shown(*connection.execute(_SHOWN_TASK, {"the_task": task_id}).one())
 
 
-def _utc(now: datetime) -> datetime:
-    return now.astimezone(UTC)
+# The statements, made once: to make one takes longer than to run it. `FOR UPDATE` is for PostgreSQL;
+# SQLite, whose writers take turns anyway, is not told.
+
+_IS_TASK = Task.id == bindparam("the_task")
+_IS_LEASE_OF = Lease.annotator_id == bindparam("the_annotator")
+_IS_IN_TIME = Lease.expires_at > bindparam("the_time")
+
+_STANDING = select(Annotator.standing).where(Annotator.id == bindparam("the_annotator")).with_for_update()
+
+_LEASE = insert(Lease)
+_END_EXPIRED = delete(Lease).where(Lease.expires_at <= bindparam("the_time")).returning(Lease.task_id)
+_HOLD_ON_TO_ALL = (
+    update(Lease).where(_IS_LEASE_OF).values(expires_at=bindparam("the_end")).returning(Lease.task_id, Lease.token)
+)
+_HOLD_ON_TO = (
+    update(Lease)
+    .where(_IS_LEASE_OF, Lease.task_id == bindparam("the_task"))
+    .values(expires_at=bindparam("the_end"))
+    .returning(Lease.token)
+)
+_RENEW = (
+    update(Lease)
+    .where(_IS_LEASE_OF, Lease.token == bindparam("the_token"), _IS_IN_TIME)
+    .values(expires_at=bindparam("the_end"))
+)
+_END = delete(Lease).where(
+    _IS_LEASE_OF, Lease.task_id == bindparam("the_task"), Lease.token == bindparam("the_token"), _IS_IN_TIME
+)
+
+_ROOM = select(Task.state, (Task.wanted - Task.held - Task.answered).label("room")).where(_IS_TASK).with_for_update()
+_TAKE = update(Task).where(_IS_TASK).values(held=Task.held + 1)
+_RETURN = update(Task).where(_IS_TASK).values(held=Task.held - bindparam("the_count"))
+_COUNT = (
+    update(Task)
+    .where(_IS_TASK)
+    .values(
+        held=Task.held - 1,
+        answered=Task.answered + 1,
+        state=case((Task.answered + 1 >= Task.wanted, literal(State.DONE.value)), else_=Task.state),
+    )
+)
+
+_SHOWN = select(*(getattr(Task, "id" if name == "task_id" else name) for name in Shown._fields))
+_SHOWN_TASK = _SHOWN.where(_IS_TASK)
+_WAITING = _SHOWN.where(free(), Task.wave.is_not(None)).order_by(Task.wave, Task.priority, Task.id)
+_NEXT = (
+    _WAITING.where(
+        ~exists().where(
+            Annotation.task_id == Task.id,
+            Annotation.annotator_id == bindparam("the_annotator"),
+            Annotation.supersedes.is_(None),
+        )
+    )
+    .limit(1)
+    .with_for_update(of=Task, skip_locked=True)
+)
+
+_SAID = select(Annotation.id, Annotation.token, Annotation.guideline_version, Annotation.answers).where(
+    Annotation.task_id == bindparam("the_task"), Annotation.annotator_id == bindparam("the_annotator"), live(Annotation)
+)
+_ANNOTATE = insert(Annotation).returning(Annotation.id)

@@ -31,6 +31,8 @@ class Bars:
 
     def stage(self, name: str, parts: int, current: int) -> None:
         """A stage begins. parts: to be made; current: already there."""
+        if not self._progress.console.is_terminal:
+            self._progress.console.print(f"{name}: {parts:,} parts to make, {current:,} current", highlight=False)
         unit = "parts" if not current else f"parts ({current:,} current)"
         self._bars[name] = self._progress.add_task(name, total=parts, unit=unit, speed="")
 
@@ -72,6 +74,7 @@ def _progress(console: Console) -> Progress:
         TextColumn("{task.fields[speed]}"),
         TimeRemainingColumn(),
         console=console,
+        disable=not console.is_terminal,  # a log file wants lines, not bars
     )
 
 

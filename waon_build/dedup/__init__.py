@@ -1,1 +1,1 @@
-"""What is the same picture: exact near-duplicate search, clusters, canonical members."""
+"""What is the same picture: hashes within reach of each other, the clusters they make, and who stays."""

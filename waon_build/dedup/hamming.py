@@ -31,12 +31,13 @@ _Task = Callable[[], _WordPairs]
 
 _CHUNK: Final = 1 << 16
 """Words looked at together: what fits into a core's cache."""
-_LONG_RUN: Final = 256
+_ROWS, _COLUMNS = 32, 2048
+_LONG_RUN: Final = 1000
 _FEW: Final = 3_000
 """Words of which comparing all pairs is cheaper than planning anything else."""
 _SAMPLED: Final = 1 << 13
 _MOST_TABLES: Final = 5_000
-_SORT, _COMPARE, _TABLE = 90.0, 0.9, 200_000.0
+_SORT, _COMPARE, _TABLE = 70.0, 1.5, 200_000.0
 """What sorting a word, comparing a pair, and beginning a table cost, in nanoseconds: only their ratios matter."""
 
 
@@ -91,10 +92,10 @@ def _tasks(words: Words, radius: int) -> Iterator[_Task]:
         for first in range(0, len(words), _CHUNK):
             yield partial(_compared, words, first, min(first + _CHUNK, len(words)), radius)
         return
-    laid_out = _moved_bits(words, plan.order)
-    back = _inverse(plan.order)
+    laid_out = _Bits(plan.order).moved(words)
+    home = _Bits(_inverse(plan.order))
     for chosen in combinations(range(len(plan.widths)), plan.match):
-        yield partial(_table, laid_out, plan.widths, chosen, radius, back)
+        yield partial(_table, laid_out, plan.widths, chosen, radius, home)
 
 
 def _found(words: Words, radius: int) -> _WordPairs:
@@ -136,7 +137,7 @@ def _plan(words: Words, radius: int) -> _Plan:
         # Every block gets its share of the bits that tell most.
         dealt = [telling_first[block::blocks] for block in range(blocks)]
         plan = _Plan(match, np.array([*sum(dealt, []), *constant]), tuple(map(len, dealt)))
-        runs = n * n / 2 * _meeting(_moved_bits(sample, plan.order), plan)
+        runs = n * n / 2 * _meeting(_Bits(plan.order).moved(sample), plan)
         estimate = tables * (_TABLE + n * _SORT + runs * _COMPARE)
         if estimate < cost:
             best, cost = plan, estimate
@@ -159,24 +160,25 @@ def _meeting(sample: Words, plan: _Plan) -> float:
 # --- one table: the words in order of some of their blocks
 
 
-def _table(
-    words: Words, widths: tuple[int, ...], chosen: tuple[int, ...], radius: int, back: NDArray[np.intp]
-) -> _WordPairs:
-    """The near pairs that agree in the chosen blocks, and in no earlier ones: every other choice that they
-    agree in comes later, so that each pair is found once. back: moves bits to where they were."""
-    order = _chosen_first(widths, chosen)
-    sorted_words = _moved_segments(words, order)
+def _table(words: Words, widths: tuple[int, ...], chosen: tuple[int, ...], radius: int, home: _Bits) -> _WordPairs:
+    """The near pairs that agree in the chosen blocks, and in no others before the last of them: of all the
+    choices that a pair agrees in this is the first, so that it is found once. home: moves bits to where
+    the caller has them."""
+    moves = _chosen_first(widths, chosen)
+    sorted_words = _moved(words, moves)
     sorted_words.sort()
-    key_bits = sum(widths[block] for block in chosen)
-    a, b = _joined(list(_close_in_runs(sorted_words, np.uint64(64 - key_bits), radius)))
-    home = _inverse(_bit_order(order))
-    a, b = _moved_bits(a, home), _moved_bits(b, home)
-    differ = a ^ b
-    first = np.ones(len(a), np.bool_)
-    for block in range(chosen[-1]):
-        if block not in chosen:
-            first &= (differ & np.uint64(_block_mask(widths, block))) != 0
-    return _moved_bits(a[first], back), _moved_bits(b[first], back)
+    shift = np.uint64(64 - sum(widths[block] for block in chosen))
+    passed_over = [_block_mask(widths, block) for block in range(chosen[-1]) if block not in chosen]
+    masks = _moved(np.array(passed_over, np.uint64), moves)
+    found = []
+    for a, b in _close_in_runs(sorted_words, shift, radius):
+        first = np.ones(len(a), np.bool_)
+        for mask in masks:
+            first &= (a ^ b) & mask != 0
+        found.append((a[first], b[first]))
+    a, b = _joined(found)
+    back = [_Move(to, low, width) for low, to, width in moves]
+    return home.moved(_moved(a, back)), home.moved(_moved(b, back))
 
 
 def _close_in_runs(words: Words, shift: np.uint64, radius: int) -> Iterator[_WordPairs]:
@@ -226,13 +228,19 @@ def _end_of_run(words: Words, at: int, key: np.uint64, shift: np.uint64) -> int:
 def _compared(words: Words, first: int, last: int, radius: int) -> _WordPairs:
     """The near pairs of words[first:last] with one another and all that follow: every pair is looked at."""
     found = []
-    for row in range(first, last, 32):
-        rows = words[row : min(row + 32, last), None]
-        for column in range(row + 1, len(words), _CHUNK // 16):
-            columns = words[column : column + _CHUNK // 16]
-            i, j = np.nonzero(np.bitwise_count(rows ^ columns) <= radius)
-            later = column + j > row + i
-            found.append((rows[i[later], 0], columns[j[later]]))
+    differ, distance = np.empty((_ROWS, _COLUMNS), np.uint64), np.empty((_ROWS, _COLUMNS), np.uint8)
+    for row in range(first, last, _ROWS):
+        rows = words[row : min(row + _ROWS, last)]
+        for column in range(row + 1, len(words), _COLUMNS):
+            columns = words[column : column + _COLUMNS]
+            tile = slice(len(rows)), slice(len(columns))
+            np.bitwise_xor(rows[:, None], columns, out=differ[tile])
+            np.bitwise_count(differ[tile], out=distance[tile])
+            near = np.flatnonzero(distance[tile] <= radius)
+            if len(near):
+                i, j = np.divmod(near, len(columns))
+                later = column + j > row + i
+                found.append((rows[i[later]], columns[j[later]]))
     return _joined(found)
 
 
@@ -254,40 +262,36 @@ def _block_mask(widths: tuple[int, ...], block: int) -> int:
     return (1 << widths[block]) - 1 << low
 
 
-class _Segment(NamedTuple):
+class _Move(NamedTuple):
+    """Of `width` neighbouring bits. low, to: the lowest of them before and after."""
+
     low: int
+    to: int
     width: int
 
 
-def _chosen_first(widths: tuple[int, ...], chosen: tuple[int, ...]) -> list[_Segment]:
-    """Runs of bits in their new order: the chosen blocks, the others, and what lies below them all."""
-    lows = [64 - sum(widths[: block + 1]) for block in range(len(widths))]
+def _chosen_first(widths: tuple[int, ...], chosen: tuple[int, ...]) -> list[_Move]:
+    """The moves that put the chosen blocks before the others. What lies below all blocks stays."""
     others = [block for block in range(len(widths)) if block not in chosen]
-    segments: list[_Segment] = []
+    moves: list[_Move] = []
+    to = 64
     for block in [*chosen, *others]:
-        low, width = lows[block], widths[block]
-        if segments and segments[-1].low == low + width:
-            segments[-1] = _Segment(low, segments[-1].width + width)
+        low, width = 64 - sum(widths[: block + 1]), widths[block]
+        to -= width
+        if moves and moves[-1].low == low + width:
+            moves[-1] = _Move(low, to, moves[-1].width + width)
         else:
-            segments.append(_Segment(low, width))
-    return [*segments, _Segment(0, lows[-1])] if lows[-1] else segments
+            moves.append(_Move(low, to, width))
+    return [*moves, _Move(0, 0, to)] if to else moves
 
 
-def _bit_order(segments: list[_Segment]) -> NDArray[np.intp]:
-    return np.array([bit for low, width in segments for bit in range(low + width - 1, low - 1, -1)])
-
-
-def _moved_segments(words: Words, segments: list[_Segment]) -> Words:
-    """`words` with runs of bits put in another order, the first one highest."""
-    out = np.empty_like(words)
-    part = np.empty(_CHUNK, np.uint64)
+def _moved(words: Words, moves: list[_Move]) -> Words:
+    """`words` with their bits moved."""
+    out = np.zeros_like(words)
     for start in range(0, len(words), _CHUNK):
         source, target = words[start : start + _CHUNK], out[start : start + _CHUNK]
-        target[:] = 0
-        piece = part[: len(source)]
-        to = 64
-        for low, width in segments:
-            to -= width
+        piece = np.empty_like(source)
+        for low, to, width in moves:
             np.bitwise_and(source, np.uint64((1 << width) - 1 << low), out=piece)
             if to > low:
                 np.left_shift(piece, np.uint64(to - low), out=piece)
@@ -297,12 +301,23 @@ def _moved_segments(words: Words, segments: list[_Segment]) -> Words:
     return out
 
 
-def _moved_bits(words: Words, order: NDArray[np.intp]) -> Words:
-    """`words` with their bits in another order: bit order[0] becomes the highest, order[63] the lowest."""
-    out = np.zeros_like(words)
-    for to, bit in enumerate(order[::-1]):
-        out |= ((words >> np.uint64(bit)) & np.uint64(1)) << np.uint64(to)
-    return out
+class _Bits:
+    """Another order of the bits of a word: bit order[0] becomes the highest, order[63] the lowest."""
+
+    def __init__(self, order: NDArray[np.intp]) -> None:
+        # What each value of each byte becomes.
+        values = np.arange(256, dtype=np.uint64) << np.arange(0, 64, 8, dtype=np.uint64)[:, None]
+        self._tables = np.zeros_like(values)
+        for to, bit in enumerate(order[::-1]):
+            self._tables |= ((values >> np.uint64(bit)) & np.uint64(1)) << np.uint64(to)
+
+    def moved(self, words: Words) -> Words:
+        out = np.zeros_like(words)
+        for start in range(0, len(words), _CHUNK):
+            octets = words[start : start + _CHUNK].astype("<u8").view(np.uint8).reshape(-1, 8)
+            for table, octet in zip(self._tables, octets.T, strict=True):
+                out[start : start + _CHUNK] |= table[octet]
+        return out
 
 
 def _inverse(order: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -81,11 +81,12 @@ class Canvas:
         cells: tuple[int, int] = (8, 8),
         within: Sequence[Point] | None = None,
     ) -> None:
-        """Make a surface uneven: brightness changes by up to `strength` (share) either way, in a band or a shape."""
+        """Make a surface uneven: brightness changes by up to `strength` (a share, 1 at most) either way, in a
+        band or a shape."""
         box = self._box(within or [(0, top), (1, bottom)])
-        factor = 256 * (1 + (self._noise(box, cells) - 0.5) * 2 * strength)
+        factor = 128 * (1 + (self._noise(box, cells) - 0.5) * 2 * strength)
         rough = np.asarray(Image.fromarray(factor).resize((box[2] - box[0], box[3] - box[1]))).astype(np.uint16)
-        pixels = np.asarray(self._image.crop(box)).astype(np.uint16) * rough[..., None] >> 8
+        pixels = np.asarray(self._image.crop(box)).astype(np.uint16) * rough[..., None] >> 7
         uneven = Image.fromarray(np.minimum(pixels, 255).astype(np.uint8), "RGB")
         self._image.paste(uneven, box[:2], self._mask(within, box) if within else None)
 

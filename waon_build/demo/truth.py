@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from waon_build.demo.markup import ALSO_SEEN, CAPTION_SOURCES
 from waon_build.demo.pictures import Scene, scenes
 from waon_build.demo.site import Figure, pages
 from waon_build.records import Counts
+
+_SAME_PICTURE: Final = ("dedup", "same_image")
+"""What becomes of the shorter one of two captions of one picture."""
 
 
 class Expected(NamedTuple):
@@ -69,6 +72,8 @@ def _of(figure: Figure, page: str, url: str) -> Iterator[Expected]:
     for fate in filter(None, (figure.fate, ALSO_SEEN.get(figure.markup))):
         stage, _, reason = fate.partition(".")
         yield Expected(page, url, figure.caption, source, stage, reason, scenes()[figure.scene], figure.answers)
+    if figure.alt:
+        yield Expected(page, url, figure.alt, "alt", *_SAME_PICTURE, scenes()[figure.scene], figure.answers)
 
 
 def _counts(read: int, reasons: list[str]) -> Counts:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from itertools import zip_longest
@@ -129,15 +130,17 @@ def _problems(work: ShardWork, stored: StoredSample) -> Iterator[str]:
     if unlike:
         yield from unlike
         return
-    if stored.caption != sample["caption"].encode():
+    if stored.caption != sample["caption"].encode("utf-8", "surrogatepass"):
         yield "its caption in the text file is not that in the JSON"
     if sample["pair_id"] != stored.key:
         yield f"is called {sample['pair_id']} in its JSON"
     if pair_id(sample["sha256"], sample["caption"]) != stored.key:
         yield "its key does not follow from sha256 and caption"
     yield from _image_problems(work.form, stored.image, sample)
+    known = {field: sample[field] for field in ("url", "page_url", "pair_id", "sha256")}
+    known["phash"] = sample["phash"] if re.fullmatch("[0-9a-f]{16}", sample["phash"]) else ""
     for name, withdrawn in work.withdrawn:
-        if withdrawn.covers(**{field: sample[field] for field in ("url", "page_url", "pair_id", "sha256", "phash")}):
+        if withdrawn.covers(**known):
             yield f"was withdrawn ({name})"
 
 
@@ -179,5 +182,5 @@ def _row_problems(work: ShardWork, tar: str, stored: StoredSample, row: dict[str
     for name, value in expected.items():
         if row[name] != value:
             yield f"its {name} is {row[name]} in the row, and {value} in truth"
-    if any(statement["refuses"] for statement in row["rights"] or ()):
+    if any(statement and statement["refuses"] for statement in row["rights"] or ()):
         yield "its rights evidence forbids what we do"

@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 
+from waon_build.records import InputError
 from waon_build.rights.tombstones import Tombstone, Tombstones, normalised
 
 FILE = "tombstones.jsonl"
@@ -35,12 +37,16 @@ class Withdrawn:
 
     def covers(self, url: str, page_url: str, pair_id: str, sha256: str, phash: str) -> bool:
         """Whether anything about a sample has been withdrawn."""
-        if self._urls and any(_published("url", address) in self._urls for address in (url, page_url) if address):
+        if self._urls and any(_address_digest(address) in self._urls for address in (url, page_url) if address):
             return True
         return self._others.covers(url, page_url, pair_id, sha256, phash)
 
 
 def _published(kind: str, value: str) -> str:
-    if kind != "url":
-        return value
-    return hashlib.sha256(normalised("url", value).encode()).hexdigest()
+    return _address_digest(value) if kind == "url" else value
+
+
+def _address_digest(address: str) -> str:
+    with suppress(InputError):  # what is no address covers nothing, and is covered by nothing
+        address = normalised("url", address)
+    return hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()

@@ -15,15 +15,15 @@ from waon_build.records import InputError
 W = TypeVar("W")
 R = TypeVar("R")
 
-WORTH_A_POOL = 1000
-"""Samples. Fewer are done before the first process has its imports (about a second)."""
+WORTH_A_POOL = 5.0
+"""Seconds of work. Less is done sooner without: a process takes one to two for its imports."""
 
 
-def each(call: Callable[[W], R], work: Sequence[W], fs: Any, samples: int, workers: int | None = None) -> Iterator[R]:
+def each(call: Callable[[W], R], work: Sequence[W], fs: Any, seconds: float, workers: int | None = None) -> Iterator[R]:
     """`call(one)` for each of `work`, in order. call: picklable. fs: the fsspec file system that it uses.
-    samples: in all, to judge whether a pool is worth it. workers: processes; by default one a core."""
+    seconds: that it takes one process, roughly. workers: processes; by default one a core."""
     workers = min(workers or os.cpu_count() or 1, len(work))
-    if workers <= 1 or samples < WORTH_A_POOL or not _shared(fs):
+    if workers <= 1 or seconds < WORTH_A_POOL or not _shared(fs):
         yield from map(call, work)
         return
     # Not forked: the parent has threads (DuckDB's, an object store's event loop) that a fork would cut off.

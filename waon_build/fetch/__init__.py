@@ -1,0 +1,1 @@
+"""How an image gets here: plan, polite client, address guard, decoding, and the part they end in."""

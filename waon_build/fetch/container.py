@@ -24,26 +24,26 @@ from waon_build.records import Reason
 NOT_AN_IMAGE = Reason(
     "not_an_image",
     stage="fetch",
-    what="the body is empty, a web page, or nothing known",
-    why="an error page served with status 200 is not a picture",
+    what="A body that is empty, a web page, or nothing known.",
+    why="An error page served with status 200 is not a picture.",
 )
 FORMAT_NOT_TAKEN = Reason(
     "format_not_taken",
     stage="fetch",
-    what="the body is SVG, TIFF, HEIC, ICO, PDF or another format we do not decode",
-    why="browsers do not show it as a photograph, or its decoder is a risk",
+    what="A body that is SVG, TIFF, HEIC, ICO, PDF or another format we do not decode.",
+    why="Browsers do not show it as a photograph, or its decoder is a risk.",
 )
 IMAGE_BROKEN = Reason(
     "image_broken",
     stage="fetch",
-    what="a JPEG, PNG, GIF, WebP, AVIF or BMP that is truncated or damaged",
-    why="half a picture is not what the caption says",
+    what="A JPEG, PNG, GIF, WebP, AVIF or BMP that is truncated or damaged.",
+    why="Half a picture is not what the caption says.",
 )
 IMAGE_BOMB = Reason(
     "image_bomb",
     stage="fetch",
-    what="a file of very many segments, chunks, scans or blocks",
-    why="it asks for far more work than any real picture of its size",
+    what="A file of very many segments, chunks, scans or blocks.",
+    why="It asks for far more work than any real picture of its size.",
 )
 
 MAX_PROFILE: Final = 4 << 20

@@ -37,8 +37,8 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 TOO_MANY_PIXELS = Reason(
     "too_many_pixels",
     stage="fetch",
-    what="a picture with more pixels than this, a side over 65,535, or one that takes over 640 MiB to decode",
-    why="a few kilobytes can claim gigapixels; its header is believed before its body is",
+    what="A picture with more pixels than this, a side over 65,535, or one that takes over 640 MiB to decode.",
+    why="A few kilobytes can claim gigapixels; its header is believed before its body is.",
     setting="fetch.max_pixels",
 )
 

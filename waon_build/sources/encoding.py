@@ -1,7 +1,7 @@
 """Which characters a page's bytes are. Declared is tried first, and believed only when it fits.
 
-Order: byte-order mark, the escapes of ISO-2022-JP, `Content-Type` header, `<meta charset>`, UTF-8, then the encodings that pages
-without a true declaration are found in, by which of them reads the bytes without error.
+Order: byte-order mark, the escapes of ISO-2022-JP, `Content-Type` header, `<meta charset>`, UTF-8, then the
+encodings that pages without a true declaration are found in, by which of them reads the bytes without error.
 """
 
 from __future__ import annotations

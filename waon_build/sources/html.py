@@ -240,10 +240,15 @@ def _filed_under(url: str) -> str:
 
 
 _DEEPEST = 5_000
-_FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())
+_FORMATTING = frozenset(
+    ("a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u")
+)  # fmt: skip
 _MOST_OPEN = 500
 """Formatting elements open at once: a parser opens them all again in every paragraph."""
-_ENDLESS = frozenset("img br input hr meta link source wbr area base col param p li td th tr dt dd option".split())
+_ENDLESS = frozenset((
+    "img", "br", "input", "hr", "meta", "link", "source", "wbr", "area", "base", "col", "param",
+    "p", "li", "td", "th", "tr", "dt", "dd", "option",
+))  # fmt: skip
 """Elements that hold nothing, or end by themselves when the next one begins."""
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9-]*)")
 _LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{20000,}")

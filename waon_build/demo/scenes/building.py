@@ -48,8 +48,8 @@ def castle(c: Canvas) -> None:
 
 
 def machiya(c: Canvas) -> None:
-    c.gradient("#2c3a63", "#6d6f97", "#d8a58a", bottom=0.4)
-    c.gradient("#8a7c78", "#4a4247", top=0.4)
+    c.gradient("#2c3a63", "#6d6f97", "#d8a58a", "#f0c4a0", bottom=0.5)
+    c.gradient("#8a7c78", "#4a4247", top=0.5)
     for side in (-1, 1):
 
         def at(u: float, y: float, side: int = side) -> tuple[float, float]:
