@@ -234,8 +234,8 @@ CLUSTER = pa.schema(
     ]
 )
 """What dedup says of each distinct pair. image_part: the part of the image stage that holds its row.
-cluster_id: the `pair_id` of the cluster's first canonical member. canonical: the pair is kept; otherwise
-`reason` says why not."""
+cluster_id: the `pair_id` of the cluster's best pair (which is kept, unless it is withdrawn or in an evaluation
+set). canonical: the pair is kept; otherwise `reason` says why not."""
 
 
 def pair_id(sha256: str, caption: str) -> str:

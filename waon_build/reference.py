@@ -20,11 +20,14 @@ from waon_build.records import Reason
 NOTICE = "<!-- Written by `make docs` from the code: edit there. -->\n"
 
 
+SOURCES: tuple[type[BaseModel], ...] = (WarcSource, SiteSource, TableSource)
+
+
 def recipe_reference() -> str:
     """Every field of a recipe, section by section, as Markdown."""
     lines = ["# Recipe reference", "", NOTICE]
     _section(lines, "Recipe", "", Recipe)
-    for source in (WarcSource, SiteSource, TableSource):
+    for source in SOURCES:
         kind = get_args(source.model_fields["kind"].annotation)[0]
         _section(lines, f"A source of kind `{kind}`", "sources.N.", source)
     return "\n".join(lines).rstrip() + "\n"
@@ -75,7 +78,7 @@ def reasons_reference() -> str:
         "A row goes on, or it leaves one reason. These are all the reasons there are.",
         "",
     ]
-    for stage in waon_build.pipeline.STAGES:
+    for stage in (*waon_build.pipeline.STAGES, "judgements", "export"):
         reasons = sorted((reason for reason in Reason.all.values() if reason.stage == stage), key=str)
         if not reasons:
             continue
@@ -98,13 +101,15 @@ def _setting(dotted: str) -> str:
 
 
 def _field(dotted: str) -> FieldInfo:
-    model: type[BaseModel] = Recipe
+    section, _, rest = dotted.partition(".")
+    if section == "sources":
+        return next(kind.model_fields[rest] for kind in SOURCES if rest in kind.model_fields)
+    model: Any = Recipe
     *sections, last = dotted.split(".")
     for section in sections:
-        kind = model.model_fields[section].annotation
-        assert isinstance(kind, type)
-        model = kind
-    return model.model_fields[last]
+        model = model.model_fields[section].annotation
+    found: FieldInfo = model.model_fields[last]
+    return found
 
 
 def cli_reference() -> str:

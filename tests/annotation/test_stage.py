@@ -56,9 +56,11 @@ def image_part(corpus: Corpus, name: str, pairs: Iterable[dict[str, Any]]) -> No
         writer.commit()
 
 
-def clusters(corpus: Corpus, kept: dict[str, Iterable[int]], dropped: Iterable[tuple[int, str]] = ()) -> None:
+def clusters(
+    corpus: Corpus, kept: dict[str, Iterable[int]], dropped: Iterable[tuple[int, str]] = (), made_from: str = ""
+) -> None:
     """What dedup says. kept: image part -> numbers of its pairs. dropped: (number, reason)."""
-    with corpus.write("dedup", Part("clusters", "image", "made by a test"), CLUSTER, dropped=PAIR) as writer:
+    with corpus.write("dedup", Part("clusters", "image", made_from), CLUSTER, dropped=PAIR) as writer:
         for part, numbers in kept.items():
             for name in (a_pair(number)["pair_id"] for number in numbers):
                 row = {"pair_id": name, "image_part": part, "cluster_id": name, "canonical": True, "reason": ""}
@@ -194,8 +196,8 @@ def test_where_an_image_lies_is_brought_up_to_date(corpus: Corpus) -> None:
     clusters(corpus, {"a": [1]})
     route(corpus)
     image_part(corpus, "a", [{**a_pair(1), "offset": 77, "size": 5, "width": 320}])
-    corpus.remove_part("route", "tasks")
-    route(corpus)
+    clusters(corpus, {"a": [1]}, made_from="the same pairs, stored anew")
+    assert route(corpus) is not None
     [task] = tasks(corpus)
     assert (task.offset, task.size, task.width) == (77, 5, 320)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urljoin
 
 import pytest
 from hypothesis import given
@@ -242,3 +242,19 @@ def test_every_japanese_pair_of_a_real_site_is_found_and_none_of_another_languag
     assert wanted
     missing = [pair["src"] for pair in wanted if f"http://h.example/{pair['file']}" not in found[pair["page"]]]
     assert missing == []
+
+
+@given(
+    st.sampled_from(
+        ["http://a.example", "http://a.example/", "http://a.example/d/p.html?q=/x/y", "https://a.example/d/../e/"]
+    ),
+    st.from_regex(r"(https?://b\.example/|//c\.example|/|\./|\.\./|)[a-z0-9%./?:#=-]{0,12}", fullmatch=True),
+)
+def test_the_short_way_to_join_gives_what_the_standard_way_gives(base: str, url: str) -> None:
+    try:
+        joined = urljoin(base, url).partition("#")[0]
+    except ValueError:
+        return
+    found = absolute(url, base)
+    if found is not None and url:
+        assert found == joined

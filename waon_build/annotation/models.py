@@ -303,8 +303,8 @@ APPEND_ONLY = (Annotation.__tablename__, Decision.__tablename__)
 
 
 def free() -> ColumnElement[bool]:
-    """The condition that a task may be handed out. With `state = ?` bound, SQLite would not see that the
-    index fits, and each lease would read the whole table."""
+    """The condition that a task may be handed out. The state stands in it as in the index: as a parameter,
+    the general plan of a prepared statement could not rely on it."""
     return and_(Task.state == literal_column(f"'{State.OPEN}'"), Task.wanted > Task.held + Task.answered)
 
 

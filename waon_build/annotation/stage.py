@@ -54,7 +54,9 @@ class Route:
             if "dropped" in tally.files
         )
         with opened(self._recipe) as engine:
-            made_from = [clusters.digest, database_id(engine), Tombstones.load(corpus).digest, *drops]
+            # The same clusters may have been made from images that were stored anew, at other places.
+            read = [clusters.fingerprint, clusters.digest, *drops]
+            made_from = [database_id(engine), Tombstones.load(corpus).digest, *read]
         settings = self._settings.model_dump(include={"overlap", "screened_out_per_reason"})
         return [Part(PART, clusters.part, fingerprint(self.name, self.version, settings, made_from))]
 

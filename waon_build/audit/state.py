@@ -8,6 +8,7 @@ from typing import Any
 
 from waon_build.audit.funnel import Step, as_rows, faults, funnel
 from waon_build.corpus import Corpus
+from waon_build.export.release import releases
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,4 @@ def state(name: str, corpus: Corpus, queue: Mapping[str, int]) -> State:
     problems = [
         problem for stage in ("crawl", "extract") for tally in corpus.tallies(stage) for problem in tally.problems
     ]
-    return State(name, steps, faults(steps), dict(queue), _releases(corpus), problems)
-
-
-def _releases(corpus: Corpus) -> list[str]:
-    try:
-        found = corpus.fs.ls(corpus.path("releases"), detail=False, refresh=True)
-    except FileNotFoundError:
-        return []
-    names = sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
-    return [f"{corpus.url}/releases/{name}" for name in names if not name.startswith(".")]
+    return State(name, steps, faults(steps), dict(queue), releases(corpus), problems)

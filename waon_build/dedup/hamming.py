@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from itertools import combinations, islice
+from itertools import chain, combinations, islice
 from math import comb
 from typing import Final, NamedTuple
 
@@ -136,7 +136,7 @@ def _plan(words: Words, radius: int) -> _Plan:
             break
         # Every block gets its share of the bits that tell most.
         dealt = [telling_first[block::blocks] for block in range(blocks)]
-        plan = _Plan(match, np.array([*sum(dealt, []), *constant]), tuple(map(len, dealt)))
+        plan = _Plan(match, np.array([*chain(*dealt), *constant]), tuple(map(len, dealt)))
         runs = n * n / 2 * _meeting(_Bits(plan.order).moved(sample), plan)
         estimate = tables * (_TABLE + n * _SORT + runs * _COMPARE)
         if estimate < cost:

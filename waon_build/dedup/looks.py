@@ -10,6 +10,7 @@ word in the same screenshot. Nothing here knows about pairs or captions.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -45,8 +46,9 @@ class Looks(NamedTuple):
     def telling(self) -> Flags:
         """Which looks tell enough of a picture to say that another is the same: a flat one does not."""
         few, few256 = _TELLING
-        enough256 = ~self.known256 | (np.bitwise_count(self.phash256).sum(axis=1) >= few256)
-        return (np.bitwise_count(self.phash) >= few) & enough256
+        telling: Flags = np.bitwise_count(self.phash) >= few
+        telling &= ~self.known256 | (np.bitwise_count(self.phash256).sum(axis=1) >= few256)
+        return telling
 
     def distances(self, i: Indexes | int, j: Indexes | int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Hamming distances between looks i and looks j: of 64 bits, and of 256 (0 where one is not known)."""
@@ -67,7 +69,7 @@ def same_picture_chunks(
     telling = telling[np.argsort(looks.phash[telling], kind="stable")]
     distinct, starts, counts = np.unique(looks.phash[telling], return_index=True, return_counts=True)
     alike = np.flatnonzero(counts > 1)
-    for g, h in _chain((alike, alike), near_pair_chunks(distinct, radius, threads)):
+    for g, h in chain([(alike, alike)], near_pair_chunks(distinct, radius, threads)):
         for a, b in _products(starts[g], counts[g], starts[h], counts[h]):
             i, j = telling[a], telling[b]
             i, j = np.minimum(i, j), np.maximum(i, j)
@@ -75,11 +77,6 @@ def same_picture_chunks(
             # Within one group every two meet twice, and each meets itself.
             same &= (looks.phash[i] != looks.phash[j]) | (a < b)
             yield i[same], j[same]
-
-
-def _chain(first: IndexPairs, others: Iterator[IndexPairs]) -> Iterator[IndexPairs]:
-    yield first
-    yield from others
 
 
 def _products(first_a: Indexes, count_a: Indexes, first_b: Indexes, count_b: Indexes) -> Iterator[IndexPairs]:

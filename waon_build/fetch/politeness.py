@@ -164,4 +164,4 @@ def backoff_seconds(url: str, attempt: int, first: float = 1.0) -> float:
     """How long to wait before asking for `url` again after `attempt` (from 0) failed: doubling from `first`,
     30 s at most, of which each URL takes its own share between a half and the whole, the same in every run."""
     share = int.from_bytes(blake2b(f"{attempt} {url}".encode(), digest_size=4).digest(), "little") / 2**32
-    return min(first * 2**attempt, _LONGEST_BACKOFF) * (0.5 + share / 2)
+    return min(first * 2.0**attempt, _LONGEST_BACKOFF) * (0.5 + share / 2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import quote, urljoin, urlsplit
 
 SRCSETS = ("srcset", "data-srcset", "data-lazy-srcset", "data-original-set")
@@ -16,6 +17,8 @@ LAZY = (
     "data-img-src", "data-url", "data-full-src", "data-large-file", "data-actualsrc", "data-hi-res-src",
 )  # fmt: skip
 """Attributes in which lazy loaders and galleries keep the true address."""
+
+_ELSEWHERE = frozenset((*SRCSETS, *LAZY))
 
 Attributes = Mapping[str, str | None]
 
@@ -28,6 +31,8 @@ _SAFE = "!#$%&'()*+,/:;=?@[]~"
 def address(image: Attributes, sources: Sequence[Attributes]) -> str:
     """The address of the picture as written, or "". image: attributes of the `<img>`. sources: of the
     `<source>` elements of its `<picture>`. The largest of all sizes; else a lazy address; else `src`."""
+    if not sources and _ELSEWHERE.isdisjoint(image):
+        return (image.get("src") or "").strip(_SPACES)
     best, size = "", 0.0
     for attributes in (image, *sources):
         for name in SRCSETS:
@@ -68,6 +73,10 @@ def absolute(url: str, base: str) -> str | None:
     it is no address."""
     if len(url) > _LONGEST:
         return None
+    url = url.removeprefix("./")
+    if _PLAIN.fullmatch(url) and "./" not in url:  # nine in ten; the general way takes ten times as long
+        origin, folder = _places(base)
+        return url if url.startswith("http") else (origin if url.startswith("/") else folder) + url
     try:
         joined = urljoin(base, url.strip(_SPACES).replace("\n", "").replace("\r", "").replace("\t", ""))
         joined = joined.partition("#")[0]
@@ -88,6 +97,21 @@ def absolute(url: str, base: str) -> str | None:
         tail = joined.split("://", 1)[-1].removeprefix(parts.netloc) if parts.netloc else joined
         joined = f"{parts.scheme}://{host}{quote(tail, safe=_SAFE, errors='replace')}"
     return joined
+
+
+_PLAIN = re.compile(
+    r"(?:https?://[a-z0-9-]+(?:\.[a-z0-9-]+)+/|/(?!/)|(?=[A-Za-z0-9_~%]))(?![A-Za-z+-]+:)[A-Za-z0-9._~!$&'()*+,;=@%/-]*"
+)
+"""An address that only has to be put behind the page's origin or folder, or is whole already."""
+
+
+@lru_cache(maxsize=64)
+def _places(base: str) -> tuple[str, str]:
+    """The origin of a page and its folder, up to the last slash of its path."""
+    parts = urlsplit(base)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    path = parts.path if "./" not in parts.path else urlsplit(urljoin(base, ".")).path
+    return origin, origin + (path.rpartition("/")[0] + "/" if path else "/")
 
 
 def _split_at_space(text: str) -> tuple[str, str, str]:

@@ -154,6 +154,7 @@ class _Reader:
         self.evidence = evidence
         self.page = Page()
         self.base = _base(tree, url)
+        self.licence = self.title = ""
 
     def read(self, declared: list[str]) -> Page:
         title = self.tree.css_first("title")
@@ -169,10 +170,11 @@ class _Reader:
         text = _text_with_marks(self.tree, wanted)
         if languages.page_language(declared, _MARK.sub(" ", text[:20_000])) != self.language:
             return Page(PAGE_IN_ANOTHER_LANGUAGE)
-        around = _surroundings(text, self.settings.context_characters // 2)
+        marks = {int(mark[0][1:-1]): mark.span() for mark in _MARK.finditer(text)}
+        around = _Surroundings(text, marks, self.settings.context_characters // 2)
         seen: set[tuple[str, str]] = set()
         for number, (attributes, sources, caption) in enumerate(references):
-            self._reference(attributes, sources, caption, around.get(number, ""), seen)
+            self._reference(attributes, sources, caption, around.of(number), seen)
         for image in images[len(wanted) :]:
             self._drop(image.attributes.get("src") or "", "", "", "", TOO_MANY_ON_PAGE)
         return self.page
@@ -344,17 +346,25 @@ def _text_with_marks(tree: LexborHTMLParser, images: list[LexborNode]) -> str:
     return _folded(body.text(separator=" ")) if body is not None else ""
 
 
-def _surroundings(text: str, each: int) -> dict[int, str]:
-    """The text before and after each mark, `each` characters to a side, marks left out."""
-    around: dict[int, str] = {}
-    reach = each * 2 + 40
-    for mark in _MARK.finditer(text):
-        before = _MARK.sub(" ", text[max(0, mark.start() - reach) : mark.start()])
-        after = _MARK.sub(" ", text[mark.end() : mark.end() + reach])
-        before = re.sub(f"^[0-9]*{_CLOSE}", "", before)
-        after = re.sub(f"{_OPEN}[0-9]*$", "", after)
-        around[int(mark[0][1:-1])] = _folded(f"{_folded(before)[-each:]} {_folded(after)[:each]}") if each else ""
-    return around
+class _Surroundings:
+    """The text around each mark, `each` characters to a side, other marks left out."""
+
+    def __init__(self, text: str, marks: dict[int, tuple[int, int]], each: int) -> None:
+        self.text, self.marks, self.each = text, marks, each
+
+    def of(self, number: int) -> str:
+        start, end = self.marks.get(number, (0, 0))
+        if not end or not self.each:
+            return ""
+        reach = self.each + 50  # room for a few other marks
+        before, after = self.text[max(0, start - reach) : start], self.text[end : end + reach]
+        if _CLOSE in before:
+            before = _MARK.sub("", before)
+            before = before[before.find(_CLOSE) + 1 :]
+        if _OPEN in after:
+            after = _MARK.sub("", after)
+            after = after.partition(_OPEN)[0]
+        return _folded(f"{before.strip()[-self.each :]} {after.strip()[: self.each]}")
 
 
 def _folded(text: str) -> str:
