@@ -69,23 +69,19 @@ def run_stage(recipe: Recipe, corpus: Corpus, stage: Stage, workers: runtime.Wor
     runtime.watcher().stage(stage.name, len(parts), current)
     get_run_logger().info("%s: %d parts to make, %d current", stage.name, len(parts), current)
     slots = threading.Semaphore(_at_once(stage, workers))
-    failed: dict[str, BaseException] = {}
 
     def submit(part: Part) -> PrefectFuture[Any]:
         slots.acquire()
         options = make_part.with_options(task_run_name=f"{stage.name} {part.name}", retries=recipe.runtime.retries)
         future = options.submit(_Work(recipe, corpus, stage, part, workers))
-        future.add_done_callback(lambda done: settle(part, done))
+        future.add_done_callback(lambda done: slots.release())
         return future
 
-    def settle(part: Part, future: PrefectFuture[Any]) -> None:
+    failed: dict[str, BaseException] = {}
+    for part, future in [(part, submit(part)) for part in parts]:
         future.wait()
         if not future.state.is_completed():
             failed[part.name] = _error(future)
-        slots.release()
-
-    for future in [submit(part) for part in parts]:
-        future.wait()
     for error in failed.values():
         if isinstance(error, InputError):
             raise error

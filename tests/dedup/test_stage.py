@@ -1,0 +1,279 @@
+"""Which pair of a cluster is kept, why the others go, and what makes the table anew."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from waon_build.corpus import SAMPLED_DROPS, Corpus, Part
+from waon_build.dedup.phash import to_hex
+from waon_build.dedup.stage import Dedup
+from waon_build.records import CLUSTER, PAIR, Reason
+from waon_build.rights.tombstones import Tombstones
+
+
+def reasons(table: dict[str, dict[str, Any]], *rows: dict[str, Any]) -> list[str]:
+    return [table[one["pair_id"]]["reason"] for one in rows]
+
+
+# --- one picture
+
+
+def test_of_two_sizes_of_one_picture_the_larger_stays(made: Any) -> None:
+    look = made.look(1)
+    small = made.row("small", look, "縁側で眠る猫の親子", side=200)
+    large = made.row("large", look.moved(6, 20), "猫", side=400)
+    other = made.row("other", made.look(2), "犬")
+    made.part("g0001-000000", [small, other])
+    made.part("g0001-000001", [large])
+    table = made.table()
+    assert table[small["pair_id"]] == {
+        "image_part": "g0001-000000",
+        "cluster_id": large["pair_id"],
+        "canonical": False,
+        "reason": "near_duplicate_image",
+    }
+    assert table[large["pair_id"]] == {
+        "image_part": "g0001-000001",
+        "cluster_id": large["pair_id"],
+        "canonical": True,
+        "reason": "",
+    }
+    assert table[other["pair_id"]]["canonical"]
+    assert made.tally.rows.to_json() == {"read": 3, "kept": 2, "dropped": {"near_duplicate_image": 1}}
+
+
+@pytest.mark.parametrize(("by", "by256", "joined"), [(8, 30, True), (10, 30, False), (8, 32, False), (0, 32, False)])
+def test_both_radii_decide(made: Any, by: int, by256: int, joined: bool) -> None:
+    a = made.row("a", made.look(1))
+    b = made.row("b", made.look(1).moved(by, by256))
+    made.part("p", [a, b])
+    table = made.table()
+    assert (table[a["pair_id"]]["cluster_id"] == table[b["pair_id"]]["cluster_id"]) is joined
+
+
+def test_a_pair_that_stands_on_two_pages_is_one_row(made: Any) -> None:
+    first, again = made.row("a", made.look(1), page="1"), made.row("a", made.look(1), page="2")
+    made.part("p", [first])
+    made.part("q", [again])
+    table = made.table()
+    assert table[first["pair_id"]]["image_part"] == "p"
+    assert made.tally.rows.to_json() == {"read": 2, "kept": 1, "dropped": {"duplicate_pair": 1}}
+    [sample] = made.corpus.read("dedup", "clusters", role="dropped").to_pylist()
+    assert (sample["candidate_id"], sample["reason"]) == (again["candidate_id"], "duplicate_pair")
+
+
+def test_of_one_image_the_longest_caption_stays_and_more_when_asked_for(made: Any) -> None:
+    rows = [made.row("a", made.look(1), caption) for caption in ("猫", "縁側で眠る猫", "縁側の猫")]
+    made.part("p", rows)
+    assert reasons(made.table(), *rows) == ["same_image", "", "same_image"]
+    assert reasons(made.table(keep_per_cluster=2), *rows) == ["same_image", "", ""]
+    assert reasons(made.table(keep_per_cluster=9), *rows) == ["", "", ""]
+
+
+def test_the_best_is_the_largest_then_the_most_bytes_then_the_longest_caption(made: Any) -> None:
+    look = made.look(1)
+    rows = [
+        made.row("a", look, "長い長い説明", side=100, size=9000),
+        made.row("b", look, "長い長い説明", side=101, size=10),
+        made.row("c", look, "短い", side=101, size=11),
+        made.row("d", look, "少し長い", side=101, size=11),
+    ]
+    for order in itertools.permutations(rows):
+        made.part("p", order)
+        assert reasons(made.table(), *rows) == ["near_duplicate_image"] * 3 + [""]
+
+
+def test_equal_bytes_are_one_image_even_where_looks_tell_nothing(made: Any) -> None:
+    """A gradient looks like any other; the same file is the same file."""
+    blank = {"phash": "8000000000000000", "phash256": "8" + "0" * 63}
+    rows = [
+        made.row("sky", made.look(1), "空", **blank),
+        made.row("sky", made.look(1), "青い空", **blank),
+        made.row("wall", made.look(1), "壁", **blank),
+    ]
+    made.part("p", rows)
+    assert reasons(made.table(), *rows) == ["same_image", "", ""]
+
+
+def test_a_chain_of_pictures_is_cut_at_the_largest_diameter(made: Any) -> None:
+    look = made.look(1)
+    bits, rest = sorted(look.bits), sorted(set(range(64)) - look.bits)
+
+    def step(number: int) -> Any:
+        """8 bits from the step before, 8 more from the one before that."""
+        turned = slice(0, 4 * number)
+        return type(look)((look.bits - set(bits[turned])) | set(rest[turned]), look.bits256)
+
+    rows = [made.row(f"{number}", step(number), side=100 - number) for number in range(4)]
+    made.part("p", rows)
+    table = made.table()
+    assert reasons(table, *rows) == ["", "near_duplicate_image", "near_duplicate_image", ""]
+    assert reasons(made.table(max_diameter=24), *rows) == ["", *["near_duplicate_image"] * 3]
+
+
+# --- people's work
+
+
+def test_what_people_have_judged_stays_canonical_when_a_better_picture_comes(made: Any) -> None:
+    look = made.look(1)
+    judged = made.row("a", look, side=100)
+    made.part("g0001-000000", [judged])
+    before = made.table()[judged["pair_id"]]
+    made.frozen = {judged["pair_id"]}
+    better = made.row("b", look.moved(4, 10), side=1000)
+    made.part("g0002-000000", [better])
+    table = made.table()
+    assert table[judged["pair_id"]] == before
+    assert table[better["pair_id"]]["cluster_id"] == before["cluster_id"]
+    assert reasons(table, better) == ["near_duplicate_image"]
+
+
+def test_two_judged_pairs_that_turn_out_to_be_one_picture_are_both_kept(made: Any) -> None:
+    """Judged apart, then joined by a picture between them: nothing that was judged is dropped."""
+    look = made.look(1)
+    rows = [made.row(name, look, name, side=side) for name, side in (("a", 100), ("b", 300), ("c", 200))]
+    made.part("p", rows)
+    made.frozen = {rows[0]["pair_id"], rows[2]["pair_id"], "feedfacefeedface"}
+    table = made.table()
+    assert reasons(table, *rows) == ["", "near_duplicate_image", ""]
+    assert {one["cluster_id"] for one in table.values()} == {rows[2]["pair_id"]}
+
+
+def test_a_judged_pair_leads_its_part_of_a_chain(made: Any) -> None:
+    """The clusters are grown from what is frozen, whatever its size."""
+    a = made.look(1)
+    rows = [made.row("a", a, side=900), made.row("b", a.moved(8, 0), side=100)]
+    made.part("p", rows)
+    made.frozen = {rows[1]["pair_id"]}
+    assert {one["cluster_id"] for one in made.table().values()} == {rows[1]["pair_id"]}
+
+
+# --- what must not be kept
+
+
+def test_a_picture_of_an_evaluation_set_is_kept_out(made: Any, tmp_path: Path) -> None:
+    benchmark = [made.look(seed) for seed in (1, 2, 3)]
+    pq.write_table(
+        pa.table({"phash": [one.phash for one in benchmark], "phash256": [one.phash256 for one in benchmark]}),
+        tmp_path / "benchmark.parquet",
+    )
+    rows = [
+        made.row("same", benchmark[0]),
+        made.row("near", benchmark[1].moved(8, 30)),
+        made.row("not so near", benchmark[1].moved(10, 10)),
+        made.row("by 64 bits alone", benchmark[2].moved(4, 100)),
+        made.row("another", made.look(9)),
+    ]
+    made.part("p", rows)
+    table = made.table(evaluation_sets=[str(tmp_path / "benchmark.parquet")])
+    assert reasons(table, *rows) == ["in_evaluation_set", "in_evaluation_set", "", "", ""]
+
+
+def test_where_a_list_has_64_bits_only_these_decide(made: Any, tmp_path: Path) -> None:
+    (tmp_path / "benchmark.txt").write_text(made.look(3).phash + "\n")
+    near, far = made.row("a", made.look(3).moved(8, 100)), made.row("b", made.look(3).moved(10, 0))
+    made.part("p", [near, far])
+    assert reasons(made.table(evaluation_sets=[str(tmp_path / "benchmark.txt")]), near, far) == ["in_evaluation_set", ""]
+
+
+def test_two_pictures_are_not_joined_by_one_of_an_evaluation_set_between_them(made: Any, tmp_path: Path) -> None:
+    bits = sorted(made.look(1).bits)
+    out = sorted(set(range(64)) - made.look(1).bits)
+    left = made.look(1)
+    middle = type(left)((left.bits - set(bits[:4])) | set(out[:4]), left.bits256)
+    right = type(left)((left.bits - set(bits[:8])) | set(out[:8]), left.bits256)
+    (tmp_path / "benchmark.txt").write_text(middle.phash)
+    rows = [made.row("left", left), made.row("right", right)]
+    made.part("p", rows)
+    table = made.table(evaluation_sets=[str(tmp_path / "benchmark.txt")])
+    assert reasons(table, *rows) == ["in_evaluation_set"] * 2
+    assert len({one["cluster_id"] for one in table.values()}) == 2
+
+
+def test_when_the_best_is_withdrawn_the_next_best_is_kept_in_the_same_cluster(made: Any) -> None:
+    """Its split must not change: a cluster keeps its name."""
+    look = made.look(1)
+    best, next_best = made.row("a", look, side=900), made.row("b", look.moved(2, 4), side=100)
+    made.part("p", [best, next_best])
+    before = made.table()
+    Tombstones.add(made.corpus, "pair_id", best["pair_id"], "asked for")
+    after = made.table()
+    assert reasons(after, best, next_best) == ["taken_down", ""]
+    assert [one["cluster_id"] for one in after.values()] == [one["cluster_id"] for one in before.values()]
+    made.frozen = {best["pair_id"]}
+    assert reasons(made.table(), best, next_best) == ["taken_down", ""]
+
+
+def test_a_pair_is_withdrawn_when_any_of_its_pages_is(made: Any) -> None:
+    first, again = made.row("a", made.look(1), page="1"), made.row("a", made.look(1), page="2")
+    made.part("p", [first, again])
+    Tombstones.add(made.corpus, "url", "https://example.jp/2.html", "asked for")
+    assert reasons(made.table(), first) == ["taken_down"]
+    assert made.tally.rows.to_json() == {"read": 2, "kept": 0, "dropped": {"duplicate_pair": 1, "taken_down": 1}}
+
+
+# --- the contract
+
+
+def crowd(made: Any, seed: int, n: int) -> list[dict[str, Any]]:
+    """Rows of a few pictures in many versions, with repeats."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for _ in range(n):
+        look = made.look(int(random.integers(5)))
+        version = int(random.integers(4))
+        by, by256 = 2 * random.integers(0, 5, 2)
+        look = look.moved(int(by), int(3 * by256), version)
+        image = f"{look.phash} {look.phash256}"
+        side = 100 + int(look.phash[:1], 16)
+        rows.append(made.row(image, look, f"説明{random.integers(3)}", side=side, page=str(random.integers(3))))
+    return rows
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 60), parts=st.integers(1, 5), frozen=st.floats(0, 0.5))
+def test_the_order_of_rows_and_parts_changes_nothing(seed: int, n: int, parts: int, frozen: float) -> None:
+    from_here = _made()
+    random = np.random.default_rng(seed)
+    rows = crowd(from_here, seed, n)
+    judged = {one["pair_id"] for one in rows if random.random() < frozen}
+    tables = []
+    for _ in range(2):
+        with tempfile.TemporaryDirectory() as folder:
+            made = _made(folder)
+            made.frozen = judged
+            random.shuffle(rows)
+            for number, piece in enumerate(np.array_split(np.arange(n), parts)):
+                made.part(f"p{number}", [rows[at] for at in piece])
+            table = made.table()
+            assert made.tally.rows.read == n
+            assert sum(one["canonical"] for one in table.values()) == made.tally.rows.kept
+            assert all(table[one]["canonical"] for one in judged)
+            assert all(one["canonical"] == (one["reason"] == "") for one in table.values())
+            tables.append({name: {**one, "image_part": ""} for name, one in table.items()})
+    assert tables[0] == tables[1]
+    for one in tables[0].values():
+        assert any(other["canonical"] for other in tables[0].values() if other["cluster_id"] == one["cluster_id"])
+        assert tables[0][one["cluster_id"]]["canonical"]
+
+
+def _made(folder: str = "memory://none") -> Any:
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location("dedup_conftest", Path(__file__).with_name("conftest.py"))
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Made(Corpus(folder))
