@@ -79,8 +79,14 @@ class Made:
 
     corpus: Corpus
     frozen: set[str] = field(default_factory=set)
+    others: int = 0
     look = staticmethod(Look.of)
     row = staticmethod(row)
+
+    def fresh(self, url: str = "", frozen: Iterable[str] = ()) -> Made:
+        """Another corpus, with nothing in it."""
+        self.others += 1
+        return Made(Corpus(url or f"{self.corpus.url}-{self.others}"), set(frozen))
 
     def part(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
         with self.corpus.write("image", Part(name, name, "made by a test"), PAIR) as writer:

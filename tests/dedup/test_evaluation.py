@@ -52,13 +52,15 @@ def test_an_empty_list_keeps_nothing_out(tmp_path: Path) -> None:
         ("a.txt", b"9fee256238984d71\nhello\n", "row 2 is 'hello', not 16 hex digits"),
         ("a.txt", b"\xff\xfe", "is no list of hashes"),
         ("a.csv", b"url\nhttps://example.jp/1.jpg\n", "has no column `phash`"),
-        ("a.csv", b"phash\n\"\"\n", "row 1 is '', not 16 hex digits"),
+        ("a.csv", b'phash\n""\n', "row 1 is '', not 16 hex digits"),
         ("a.csv", b"", "is no list of hashes"),
         ("a.csv", b"phash,phash256\n9fee256238984d71,12\n", "row 1 is '12', not 64 hex digits"),
         ("a.parquet", b"PAR1", "is no list of hashes"),
     ],
 )
-def test_a_list_that_cannot_be_used_is_named_with_the_way_out(tmp_path: Path, name: str, data: bytes, says: str) -> None:
+def test_a_list_that_cannot_be_used_is_named_with_the_way_out(
+    tmp_path: Path, name: str, data: bytes, says: str
+) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(InputError, match=says) as error:
         read_looks(str(tmp_path / name), {})

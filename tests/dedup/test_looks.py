@@ -32,7 +32,9 @@ def looks_of(files: list[bytes]) -> Looks:
 
 
 def same(looks: Looks, radius: int = SETTINGS.radius, second: int = SETTINGS.second_radius) -> set[tuple[int, int]]:
-    found = [(int(i), int(j)) for chunk in same_picture_chunks(looks, radius, second) for i, j in zip(*chunk, strict=True)]
+    found = [
+        (int(i), int(j)) for chunk in same_picture_chunks(looks, radius, second) for i, j in zip(*chunk, strict=True)
+    ]
     assert len(found) == len(set(found))
     return set(found)
 
@@ -125,7 +127,9 @@ def test_exactly_the_pairs_within_both_radii_are_found(
     for i in range(n):
         for j in range(i + 1, n):
             distance = (int(looks.phash[i]) ^ int(looks.phash[j])).bit_count()
-            bits256 = sum((int(a) ^ int(b)).bit_count() for a, b in zip(looks.phash256[i], looks.phash256[j], strict=True))
+            bits256 = sum(
+                (int(a) ^ int(b)).bit_count() for a, b in zip(looks.phash256[i], looks.phash256[j], strict=True)
+            )
             both = looks.known256[i] and looks.known256[j]
             if telling[i] and telling[j] and distance <= radius and (not both or bits256 <= second):
                 expected.add((i, j))

@@ -27,7 +27,10 @@ def test_equal_rows_are_numbered_as_they_first_appear(rows: list[tuple[int, int]
 
 def test_rows_come_in_the_order_of_parts_however_they_are_read(made: Any) -> None:
     for number in range(12):
-        made.part(f"p{number:02}", [made.row(f"{number}-{at}", made.look(number), side=number + 1) for at in range(number % 4)])
+        made.part(
+            f"p{number:02}",
+            [made.row(f"{number}-{at}", made.look(number), side=number + 1) for at in range(number % 4)],
+        )
     pairs = read_pairs(made.corpus, made.corpus.tallies("image"), Tombstones([]))
     assert pairs.area.tolist() == [(number + 1) ** 2 for number in range(12) for _ in range(number % 4)]
     assert len(np.unique(pairs.sha256[:, 0])) == len(pairs.pair_id)

@@ -35,7 +35,9 @@ def test_a_sliced_column_of_many_chunks_is_read_as_its_rows() -> None:
     assert from_hex(column.slice(3, 9))[:, 0].tolist() == list(range(3, 12))
 
 
-@pytest.mark.parametrize("wrong", ["", "0123", "0123456789abcdefg", "0123456789abcdeg", "０１２３４５６７", " 123456789abcdef", None])
+@pytest.mark.parametrize(
+    "wrong", ["", "0123", "0123456789abcdefg", "0123456789abcdeg", "０１２３４５６７", " 123456789abcdef", None]
+)
 def test_what_is_not_a_hash_is_named(wrong: str | None) -> None:
     with pytest.raises(ValueError, match=r"row 2 is .*, not 16 hex digits"):
         from_hex(pa.array(["0" * 16, wrong, "1" * 16], pa.string()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from waon_build.corpus import SAMPLED_DROPS, Corpus, Part
+from waon_build.corpus import SAMPLED_DROPS, Part
 from waon_build.dedup.phash import to_hex
 from waon_build.dedup.stage import Dedup
 from waon_build.records import CLUSTER, PAIR, Reason
@@ -184,7 +183,10 @@ def test_where_a_list_has_64_bits_only_these_decide(made: Any, tmp_path: Path) -
     (tmp_path / "benchmark.txt").write_text(made.look(3).phash + "\n")
     near, far = made.row("a", made.look(3).moved(8, 100)), made.row("b", made.look(3).moved(10, 0))
     made.part("p", [near, far])
-    assert reasons(made.table(evaluation_sets=[str(tmp_path / "benchmark.txt")]), near, far) == ["in_evaluation_set", ""]
+    assert reasons(made.table(evaluation_sets=[str(tmp_path / "benchmark.txt")]), near, far) == [
+        "in_evaluation_set",
+        "",
+    ]
 
 
 def test_two_pictures_are_not_joined_by_one_of_an_evaluation_set_between_them(made: Any, tmp_path: Path) -> None:
@@ -241,39 +243,166 @@ def crowd(made: Any, seed: int, n: int) -> list[dict[str, Any]]:
     return rows
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 60), parts=st.integers(1, 5), frozen=st.floats(0, 0.5))
-def test_the_order_of_rows_and_parts_changes_nothing(seed: int, n: int, parts: int, frozen: float) -> None:
-    from_here = _made()
+def test_the_order_of_rows_and_parts_changes_nothing(made: Any, seed: int, n: int, parts: int, frozen: float) -> None:
     random = np.random.default_rng(seed)
-    rows = crowd(from_here, seed, n)
+    rows = crowd(made, seed, n)
     judged = {one["pair_id"] for one in rows if random.random() < frozen}
     tables = []
     for _ in range(2):
-        with tempfile.TemporaryDirectory() as folder:
-            made = _made(folder)
-            made.frozen = judged
-            random.shuffle(rows)
-            for number, piece in enumerate(np.array_split(np.arange(n), parts)):
-                made.part(f"p{number}", [rows[at] for at in piece])
-            table = made.table()
-            assert made.tally.rows.read == n
-            assert sum(one["canonical"] for one in table.values()) == made.tally.rows.kept
-            assert all(table[one]["canonical"] for one in judged)
-            assert all(one["canonical"] == (one["reason"] == "") for one in table.values())
-            tables.append({name: {**one, "image_part": ""} for name, one in table.items()})
+        random.shuffle(rows)
+        fresh = made.fresh(frozen=judged)
+        for number, piece in enumerate(np.array_split(np.arange(n), parts)):
+            fresh.part(f"p{number}", [rows[at] for at in piece])
+        table = fresh.table()
+        assert fresh.tally.rows.read == n
+        assert sum(one["canonical"] for one in table.values()) == fresh.tally.rows.kept
+        assert all(table[one]["canonical"] for one in judged)
+        assert all(one["canonical"] == (one["reason"] == "") for one in table.values())
+        assert all(table[one["cluster_id"]]["canonical"] for one in table.values())
+        tables.append({name: {**one, "image_part": ""} for name, one in table.items()})
     assert tables[0] == tables[1]
-    for one in tables[0].values():
-        assert any(other["canonical"] for other in tables[0].values() if other["cluster_id"] == one["cluster_id"])
-        assert tables[0][one["cluster_id"]]["canonical"]
 
 
-def _made(folder: str = "memory://none") -> Any:
-    from importlib.util import module_from_spec, spec_from_file_location
+def test_two_runs_on_the_same_parts_give_the_same_bytes(made: Any) -> None:
+    made.part("p", crowd(made, 1, 80))
+    made.part("q", crowd(made, 2, 80))
+    made.table()
+    before = made.tally.digest, made.corpus.fs.cat_file(made.corpus.file("dedup", "clusters", "dropped"))
+    made.table()
+    assert (made.tally.digest, made.corpus.fs.cat_file(made.corpus.file("dedup", "clusters", "dropped"))) == before
 
-    spec = spec_from_file_location("dedup_conftest", Path(__file__).with_name("conftest.py"))
-    assert spec
-    assert spec.loader
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Made(Corpus(folder))
+
+def test_clusters_lie_together_the_kept_pair_first(made: Any) -> None:
+    made.part("p", crowd(made, 3, 100))
+    made.table()
+    rows = made.corpus.read("dedup", "clusters").to_pylist()
+    runs = [list(run) for _, run in itertools.groupby(rows, key=lambda one: one["cluster_id"])]
+    assert len(runs) == len({one["cluster_id"] for one in rows}) > 5
+    assert all(run[0]["pair_id"] == run[0]["cluster_id"] for run in runs)
+
+
+def test_the_table_is_written_in_pieces_without_a_seam(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made.part("p", crowd(made, 4, 100))
+    whole = made.table()
+    monkeypatch.setattr("waon_build.dedup.stage._BATCH", 3)
+    assert made.table() == whole
+
+
+def test_a_few_dropped_pairs_of_each_reason_are_kept_whole_for_people_to_judge(made: Any) -> None:
+    look = made.look(1)
+    rows = [made.row("a", look, f"説明 {number}", page=str(number), context="近くの文") for number in range(20)]
+    made.part("p", [made.row("b", look.moved(2, 2), side=900)])
+    made.part("q", rows)
+    made.table()
+    sampled = made.corpus.read("dedup", "clusters", role="dropped")
+    assert sampled.schema.names == [*PAIR.names, "reason"]
+    assert sampled["reason"].to_pylist() == ["near_duplicate_image"] * SAMPLED_DROPS
+    by_id = {one["pair_id"]: one for one in rows}
+    for one in sampled.to_pylist():
+        assert {name: one[name] for name in ("candidate_id", "caption", "url", "context")} == {
+            name: by_id[one["pair_id"]][name] for name in ("candidate_id", "caption", "url", "context")
+        }
+
+
+def test_parts_without_rows_give_a_table_without_rows(made: Any) -> None:
+    made.part("p", [])
+    assert made.table() == {}
+    assert made.corpus.read("dedup", "clusters").schema.names == CLUSTER.names
+
+
+def test_without_image_parts_there_is_nothing_to_do(made: Any) -> None:
+    assert Dedup(made.recipe()).inputs(made.corpus) == []
+
+
+def test_a_corpus_in_an_object_store_is_read_and_written_like_a_folder(made: Any) -> None:
+    remote = made.fresh(f"memory://dedup-{id(made)}")
+    for one in (made, remote):
+        one.part("p", crowd(made, 5, 40))
+    assert remote.table() == made.table()
+
+
+# --- what makes the table anew
+
+
+@pytest.fixture
+def part_of(made: Any) -> Any:
+    def part_of(frozen: set[str] | None = None, **dedup: Any) -> Part:
+        [part] = Dedup(made.recipe(**dedup), frozen=lambda: frozen or set()).inputs(made.corpus)
+        return part
+
+    return part_of
+
+
+def test_the_table_is_made_anew_for_what_shapes_it(made: Any, part_of: Any, tmp_path: Path) -> None:
+    made.part("p", crowd(made, 1, 5))
+    seen = {part_of()}
+    for change in ({"radius": 4}, {"second_radius": 20}, {"max_diameter": 12}, {"keep_per_cluster": 2}):
+        seen.add(part_of(**change))
+    listed = tmp_path / "benchmark.txt"
+    for content in ("9fee256238984d71", "9fee256238984d72"):
+        listed.write_text(content)
+        seen.add(part_of(evaluation_sets=[str(listed)]))
+    Tombstones.add(made.corpus, "host", "example.com", "asked for")
+    seen.add(part_of())
+    made.part("q", crowd(made, 2, 5))
+    seen.add(part_of())
+    assert len({part.fingerprint for part in seen}) == 9
+
+
+def test_the_table_is_not_made_anew_for_a_judgement_or_the_place_of_a_list(
+    made: Any, part_of: Any, tmp_path: Path
+) -> None:
+    rows = crowd(made, 1, 5)
+    made.part("p", rows)
+    assert part_of() == part_of(frozen={rows[0]["pair_id"]})
+    lists = [tmp_path / "here.txt", tmp_path / "there.txt"]
+    for one in lists:
+        one.write_text("9fee256238984d71")
+    assert part_of(evaluation_sets=[str(lists[0])]) == part_of(evaluation_sets=[str(lists[1])])
+
+
+def test_every_reason_of_the_stage_is_told_with_what_and_why() -> None:
+    told = {name: reason for name, reason in Reason.all.items() if name.startswith("dedup.")}
+    assert len(told) == 5
+    assert all(reason.what and reason.why for reason in told.values())
+
+
+# --- at scale
+
+
+@pytest.mark.slow
+def test_a_pair_takes_tens_of_bytes(made: Any) -> None:
+    """100 million pairs are one machine's work: what is held of each is numbers."""
+    n, parts = 400_000, 20
+    random = np.random.default_rng(0)
+    for number in range(parts):
+        made.corpus.fs.makedirs(made.corpus.path("image"), exist_ok=True)
+        table = _random_rows(random, n // parts)
+        with made.corpus.write("image", Part(f"p{number:02}", "", "x"), PAIR) as writer:
+            writer.append_table(table)
+            writer.rows.read = writer.rows.kept = len(table)
+            writer.commit()
+    stage = Dedup(made.recipe())
+    [part] = stage.inputs(made.corpus)
+    tracemalloc.start()
+    try:
+        tally = stage.run(made.corpus, part)
+        peak = tracemalloc.get_traced_memory()[1] / n
+    finally:
+        tracemalloc.stop()
+    assert tally.rows.kept == n
+    assert peak < 400, f"{peak:.0f} bytes a pair"
+
+
+def _random_rows(random: np.random.Generator, n: int) -> pa.Table:
+    def digits(words: int) -> pa.Array:
+        columns = [to_hex(random.integers(0, 2**64, n, dtype=np.uint64)).to_pylist() for _ in range(words)]
+        return pa.array(["".join(row) for row in zip(*columns, strict=True)])
+
+    columns: dict[str, Any] = {"pair_id": digits(1), "sha256": digits(4), "phash": digits(1), "phash256": digits(4)}
+    for name in ("original_width", "original_height", "size"):
+        columns[name] = random.integers(100, 1000, n)
+    columns["caption"] = ["説明"] * n
+    return pa.table([columns.get(name, pa.nulls(n)) for name in PAIR.names], names=PAIR.names).cast(PAIR)

@@ -11,10 +11,10 @@ from html import escape
 
 from waon_build.audit.funnel import Step, most_frequent
 
-WIDTH = 960
-ROW = 44
+WIDTH = 1140
+ROW = 34
 LABEL = 250
-BAR = 330
+BAR = 300
 TOP = 64
 REASONS = 3
 """Reasons named beside a bar; the rest are summed."""

@@ -41,4 +41,11 @@ def state(name: str, corpus: Corpus, queue: Mapping[str, int]) -> State:
     problems = [
         problem for stage in ("crawl", "extract") for tally in corpus.tallies(stage) for problem in tally.problems
     ]
-    return State(name, steps, faults(steps), dict(queue), releases(corpus), problems)
+    return State(
+        name,
+        steps,
+        faults(steps),
+        dict(queue),
+        [f"{corpus.url}/releases/{name}" for name in releases(corpus)],
+        problems,
+    )
