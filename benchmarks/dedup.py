@@ -53,9 +53,8 @@ def main() -> None:
             started = time.perf_counter()
             assert len(near_pairs(small, radius)[0]) == expected
             fast = time.perf_counter() - started
-            print(
-                f"{name} n={len(small):,} radius={radius}: {slow / fast:.0f} times all with all ({slow:.2f} s, {fast:.2f} s)"
-            )
+            ratio = f"{slow / fast:.0f} times all with all ({slow:.2f} s, {fast:.2f} s)"
+            print(f"{name} n={len(small):,} radius={radius}: {ratio}")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 

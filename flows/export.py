@@ -5,17 +5,15 @@ python -m flows.export recipes/demo.yaml
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
-from waon_build.export.release import Release
 
 from flows import runtime
 from waon_build import pipeline
 from waon_build import recipe as recipes
-from waon_build.records import InputError
+from waon_build.export.release import Release
 
 
 @flow(name="export", flow_run_name="export {recipe}", persist_result=False)
@@ -37,10 +35,4 @@ def export(recipe: str, overrides: dict[str, Any] | None = None, name: str | Non
 
 
 if __name__ == "__main__":
-    try:
-        export(sys.argv[1])
-    except IndexError:
-        sys.exit("usage: python -m flows.export RECIPE")
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    runtime.run_as_script(export)

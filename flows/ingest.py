@@ -8,7 +8,6 @@ a run ends after the stage in which a part failed for good, and the next run tak
 
 from __future__ import annotations
 
-import sys
 import threading
 from typing import Any
 
@@ -54,7 +53,7 @@ def ingest(recipe: str, overrides: dict[str, Any] | None = None) -> list[dict[st
     settings = recipes.load(recipe, overrides)
     pipeline.check(settings)
     corpus = pipeline.open_corpus(settings)
-    with runtime.Workers(settings.runtime.workers) as workers:
+    with corpus.alone(), runtime.Workers(settings.runtime.workers) as workers:
         for stage in pipeline.stages(settings, workers):
             run_stage(settings, corpus, stage, workers)
     rows = as_rows(funnel(corpus))
@@ -136,10 +135,4 @@ def _one_line(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        ingest(sys.argv[1])
-    except IndexError:
-        sys.exit("usage: python -m flows.ingest RECIPE")
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    runtime.run_as_script(ingest, PartsFailedError)

@@ -110,3 +110,32 @@ def test_the_audit_of_an_empty_corpus_is_empty_and_creates_nothing(tmp_path: Pat
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["funnel"] == []
     assert not (tmp_path / "corpus").exists()
+
+
+def test_a_release_that_was_tampered_with_ends_in_exit_code_1(tmp_path: Path) -> None:
+    (tmp_path / "release").mkdir()
+    (tmp_path / "release" / "SHA256SUMS").write_text(f"{'0' * 64}  gone.tar\n")
+    ended = waon_build("verify", tmp_path / "release", cwd=tmp_path)
+    assert ended.returncode == 1, ended.stderr
+    assert "NOT OK" in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["run", "x.yaml", "--nonsense"], ["nonsense"]])
+def test_a_command_typed_wrong_ends_in_exit_code_2_and_says_how_it_goes(arguments: list[str], tmp_path: Path) -> None:
+    ended = waon_build(*arguments, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "Usage" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_demo_never_removes_a_folder_that_it_did_not_make(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("mine")
+    ended = waon_build("demo", "--folder", tmp_path, cwd=tmp_path)
+    assert (ended.returncode, (tmp_path / "recipe.yaml").read_text()) == (2, "mine")
+
+
+def test_secrets_are_neither_shown_nor_taken_on_the_command_line(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, runtime={"storage_options": {"secret": "hush"}})
+    assert "hush" not in waon_build("recipe", "check", recipe, cwd=tmp_path).stdout
+    ended = waon_build("recipe", "check", recipe, "--set", "runtime.storage_options.secret=hush", cwd=tmp_path)
+    assert (ended.returncode, "hush" in ended.stderr) == (2, False)

@@ -130,6 +130,33 @@ def test_a_corpus_that_cannot_be_written_says_so(tmp_path: Path) -> None:
         Corpus(str(tmp_path / "file" / "corpus")).create()
 
 
+def test_two_runs_at_once_are_refused_and_what_a_killed_run_left_is_cleared(tmp_path: Path) -> None:
+    corpus = Corpus(str(tmp_path / "corpus"))
+    corpus.create()
+    left = tmp_path / "corpus" / ".scratch" / "4194305-x"  # no process has this number
+    left.mkdir(parents=True)
+    with corpus.alone():
+        assert not left.exists()
+        with pytest.raises(InputError, match="another run is under way"), corpus.alone():
+            pass
+    with corpus.alone():
+        pass
+
+
+def test_a_part_whose_file_was_lost_is_made_again(tmp_path: Path) -> None:
+    corpus = Corpus(str(tmp_path / "corpus"))
+    commit(corpus, 1)
+    path = corpus.file("extract", "one")
+    assert path is not None
+    Path(path).unlink()
+    assert not corpus.is_current("extract", PART)
+
+
+def test_a_corpus_of_an_unknown_kind_is_one_line() -> None:
+    with pytest.raises(InputError, match="cannot be opened"):
+        Corpus("nonsense://corpus")
+
+
 def test_two_files_of_one_name_in_two_folders_are_two_parts() -> None:
     names = {part_name("a/x.warc.gz"), part_name("b/x.warc.gz")}
     assert len(names) == 2

@@ -47,6 +47,8 @@ Settings = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
 
 people = Console(stderr=True)
+SECRET = ("runtime.storage_options", "annotation.database")
+"""Fields that may hold passwords and keys: never printed, never a flow's parameter."""
 
 
 @app.command()
@@ -123,7 +125,12 @@ def import_judgements(
 @recipe_app.command("check")
 def check_recipe(recipe: RecipePath, settings: Settings = None, as_json: AsJson = False) -> None:
     """Print the effective recipe: every field, defaults filled in."""
-    effective = recipes.load(recipe, _overrides(settings)).model_dump(mode="json")
+    loaded = recipes.load(recipe, _overrides(settings))
+    effective = loaded.model_dump(mode="json")
+    for dotted in SECRET:
+        section, field = dotted.split(".")
+        if effective[section][field]:
+            effective[section][field] = "(set, not shown)"
     if as_json:
         _print_json(effective)
     else:
@@ -197,20 +204,24 @@ def version() -> None:
 def main() -> None:
     """The entry point: every InputError becomes one line and exit code 2."""
     try:
-        app(standalone_mode=False)
+        app()
     except InputError as error:
         people.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
 
 
 def _make_room(folder: Path) -> None:
-    """Remove the demo that an earlier run left: this one is made from nothing, to be seen whole. Anything
-    else that lies in the folder is not ours to remove."""
-    if not folder.exists() or not any(folder.iterdir()):
-        return
-    if not Path(folder, "recipe.yaml").exists():
-        raise InputError(f"{folder}: holds something else than a demo: give `waon-build demo --folder` another place")
-    shutil.rmtree(folder)
+    """Remove the demo that an earlier run left: this one is made from nothing, to be seen whole. A folder
+    without our mark is not ours to remove."""
+    mark = Path(folder, ".waon-build-demo")
+    if folder.exists() and any(folder.iterdir()):
+        if not mark.exists():
+            raise InputError(
+                f"{folder}: holds something else than a demo: give `waon-build demo --folder` another place"
+            )
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.write_text("Made by `waon-build demo`, which removes this folder when it runs again.\n", encoding="utf-8")
 
 
 def _ingest(recipe: Path, overrides: dict[str, Any]) -> None:
@@ -250,8 +261,13 @@ def _show_audit(recipe: Path, overrides: dict[str, Any], as_json: bool, picture:
     loaded = recipes.load(recipe, overrides)
     state = pipeline.state(loaded)
     if picture is not None:
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        picture.write_text(svg(state.steps, f"{loaded.name}: from page to pair"), encoding="utf-8")
+        try:
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            picture.write_text(svg(state.steps, f"{loaded.name}: from page to pair"), encoding="utf-8")
+        except OSError as error:
+            raise InputError(
+                f"{picture}: cannot be written ({error.strerror}): give --picture another place"
+            ) from error
     if as_json:
         _print_json(state.to_json())
     else:
@@ -264,7 +280,12 @@ def _overrides(settings: Iterable[str] | None) -> dict[str, Any]:
         field, equals, value = setting.partition("=")
         if not equals:
             raise InputError(f"--set {setting}: is not FIELD=VALUE, e.g. --set fetch.contact=me@example.org")
-        overrides[field] = yaml.safe_load(value)
+        if field.startswith(SECRET):
+            raise InputError(f"--set {field}: Prefect would record it for all to read: set it in the recipe's file")
+        try:
+            overrides[field] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {setting}: its value is not YAML: put it in quotes") from error
     return overrides
 
 

@@ -3,11 +3,13 @@
 A corpus is one folder or object-store prefix (anything fsspec opens). Each stage has a folder; each
 part in it is described by `PART.tally.json`, whose single atomic write commits the part. The data
 files a tally names carry its digest in their names, so that a re-run never touches what a reader
-sees: a killed run leaves files that no tally names, and the next run of that part sweeps them up.
+sees: a killed run leaves files that no tally names, and the next run sweeps them up (on a local disk;
+on an object store they stay until somebody lists and removes what no tally names).
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -15,8 +17,8 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import is_dataclass
 from pathlib import Path
 from types import TracebackType
@@ -45,10 +47,10 @@ class Part(NamedTuple):
 
 
 def part_name(source: str) -> str:
-    """The name of the part made from `source`, a path or URL: its last piece, readable, and 6 digits of
-    its digest, so that two files of one name in two folders are two parts."""
+    """The name of the part made from `source`, a path or URL: its last piece, readable, and a digest, so
+    that two files of one name in two folders are two parts."""
     stem = source.rstrip("/").rsplit("/", 1)[-1].split(".warc")[0].split(".parquet")[0]
-    return f"{re.sub(r'[^A-Za-z0-9_-]+', '-', stem).strip('-')[:80]}-{digest16(source)[:6]}"
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '-', stem).strip('-')[:80]}-{digest16(source)}"
 
 
 class Stage(Protocol):
@@ -79,7 +81,13 @@ class Corpus:
 
     def __init__(self, url: str, **storage_options: Any) -> None:
         self.url = url.rstrip("/")
-        self.fs, self.root = fsspec.core.url_to_fs(self.url, **storage_options)
+        try:
+            self.fs, self.root = fsspec.core.url_to_fs(self.url, **storage_options)
+        except (ValueError, ImportError) as error:
+            raise InputError(
+                f"{self.url}: cannot be opened ({_first_line(error)}): set `corpus` to a folder, or install what its "
+                "protocol needs (for s3://: pip install 'waon_build[s3]')"
+            ) from error
         self.root = self.root.rstrip("/")
 
     @property
@@ -92,7 +100,7 @@ class Corpus:
 
     def create(self) -> None:
         """Make sure that the corpus can be written. Raises InputError when it cannot."""
-        probe = self.path(".writable")
+        probe = self.path(f".writable-{os.getpid()}-{time.monotonic_ns()}")
         try:
             self.fs.makedirs(self.root, exist_ok=True)
             self.fs.pipe_file(probe, b"")
@@ -133,8 +141,11 @@ class Corpus:
         return [tally for tally in tallies if tally is not None]
 
     def is_current(self, stage: str, part: Part) -> bool:
+        """Whether a part is there as it should be, its files included."""
         tally = self.tally(stage, part.name)
-        return tally is not None and tally.fingerprint == part.fingerprint
+        if tally is None or tally.fingerprint != part.fingerprint:
+            return False
+        return not self.is_local or all(os.path.exists(self.path(stage, name)) for name in tally.files.values())
 
     def file(self, stage: str, part: str, role: str = "rows") -> str | None:
         """The path of one file of a committed part (role: `rows`, `dropped`, `images`, `pages`), or None."""
@@ -153,7 +164,7 @@ class Corpus:
         try:
             with self.fs.open(path, "rb") as file:
                 return pq.read_table(file, columns=columns, filters=filters)
-        except (pa.ArrowInvalid, FileNotFoundError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise InputError(
                 f"{path}: cannot be read ({_first_line(error)}): delete {part}.tally.json beside it and run again"
             ) from error
@@ -197,6 +208,27 @@ class Corpus:
         self.fs.rm_file(self.path(stage, f"{part}.tally.json"))
         for name in tally.files.values():
             self._discard(self.path(stage, name))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the corpus for one run: two at once would sweep each other's files. Also clears what killed
+        runs left half written. Local corpora only: an object store has no lock, and nothing is swept there.
+        Raises InputError when another run holds it."""
+        if not self.is_local:
+            yield
+            return
+        path = self.path(".lock")
+        with open(path, "ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise InputError(f"{self.url}: another run is under way: wait for its end, or end it") from error
+            for folder in Path(self.path(".scratch")).glob("*-*"):
+                if not _is_running(folder.name.partition("-")[0]):
+                    shutil.rmtree(folder, ignore_errors=True)
+            for left in Path(self.root).glob("*/.*.tmp"):
+                left.unlink(missing_ok=True)
+            yield
 
     def scratch(self) -> AbstractContextManager[str]:
         """A folder for files being written; beside the corpus when it is local, so that a rename commits."""
@@ -360,6 +392,16 @@ def _as_dict(row: Any) -> dict[str, Any]:
     if rights and not isinstance(rights[0], dict):
         record["rights"] = [evidence._asdict() for evidence in rights]
     return record
+
+
+def _is_running(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _sha256(path: str) -> str:

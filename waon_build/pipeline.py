@@ -58,10 +58,11 @@ def stages(recipe: Recipe, pool: Executor | None = None) -> list[Stage]:
 
 
 def begin(stage: Stage, corpus: Corpus) -> tuple[list[Part], int]:
-    """The parts of a stage to make, and how many are current. Parts of the image stage whose batch is no
-    longer planned are taken back: what a stricter filter emptied must not reach the queue."""
+    """The parts of a stage to make, and how many are current. Parts that the recipe no longer asks for (a
+    source taken out, a table cut anew, a batch that a stricter filter emptied) are taken back, except
+    what was fetched: nobody is asked for the same thing twice."""
     wanted = stage.inputs(corpus)
-    if stage.name == "image":
+    if stage.name in ("extract", "text", "image"):
         for name in set(corpus.parts(stage.name)) - {part.name for part in wanted}:
             corpus.remove_part(stage.name, name)
     parts = [part for part in wanted if not corpus.is_current(stage.name, part)]
@@ -79,9 +80,11 @@ def check(recipe: Recipe) -> None:
     missing source, no contact address, a database that cannot be opened."""
     corpus = open_corpus(recipe)
     corpus.create()
-    for stage in stages(recipe)[:2]:
-        stage.inputs(corpus)
+    for stage in stages(recipe):
+        if stage.name in ("crawl", "extract", "dedup"):  # those that read what the recipe names
+            stage.inputs(corpus)
     Client(recipe.fetch)
+    load_questions(recipe.annotation.guideline)
     database.open(recipe).dispose()
 
 

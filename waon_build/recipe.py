@@ -22,7 +22,10 @@ class RecipeError(InputError):
 
     def __init__(self, path: str | Path, field: str, problem: str) -> None:
         super().__init__(f"{path}: {field} {problem}" if field else f"{path}: {problem}")
-        self.field = field
+        self.path, self.field, self.problem = path, field, problem
+
+    def __reduce__(self) -> tuple[type[RecipeError], tuple[str | Path, str, str]]:
+        return RecipeError, (self.path, self.field, self.problem)
 
 
 class _Section(BaseModel):
@@ -34,8 +37,9 @@ class WarcSource(_Section):
 
     kind: Literal["warc"]
     paths: list[str] = Field(
+        min_length=1,
         description="WARC files: local paths, globs, `https://` or `s3://` addresses; a `.paths`, `.txt` or "
-        "`.gz` list of them (one a line, as Common Crawl publishes) is read as its lines."
+        "`.gz` list of them (one a line, as Common Crawl publishes) is read as its lines.",
     )
     prefix: str = Field("", description="Put before each line of a list, e.g. `https://data.commoncrawl.org/`.")
     first: int | None = Field(None, ge=1, description="Take only the first N files, for a trial.")
@@ -279,12 +283,15 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe
         raise RecipeError(path, "", problem) from error
     try:
         data = yaml.safe_load(text)
+    except RecursionError as error:
+        raise RecipeError(path, "", "is nested too deeply: no recipe is") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark else "somewhere"
         raise RecipeError(path, where, "is not YAML: mend it there (indentation, colons, quotes)") from error
     if not isinstance(data, dict):
         raise RecipeError(path, "", "is not a recipe: it needs at least `name`, `corpus` and `sources`")
+    data = {key: value for key, value in data.items() if value is not None}  # `fetch:` and nothing is its defaults
     for dotted, value in (overrides or {}).items():
         _set(data, dotted.split("."), value, path)
     try:

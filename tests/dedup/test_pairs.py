@@ -7,22 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from waon_build.dedup.pairs import first_of_each, read_pairs
+from waon_build.dedup.pairs import read_pairs
 from waon_build.records import InputError
 from waon_build.rights.tombstones import Tombstones
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2))))
-def test_equal_rows_are_numbered_as_they_first_appear(rows: list[tuple[int, int]]) -> None:
-    distinct = list(dict.fromkeys(rows))
-    columns = np.array(rows, np.uint64).reshape(-1, 2).T
-    numbers, first = first_of_each(*columns)
-    assert numbers.tolist() == [distinct.index(row) for row in rows]
-    assert first.tolist() == [rows.index(row) for row in distinct]
 
 
 def test_rows_come_in_the_order_of_parts_however_they_are_read(made: Any) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from waon_build.corpus import Corpus
+from waon_build.pipeline import begin
 from waon_build.recipe import Recipe
 from waon_build.records import InputError
 from waon_build.sources.stage import Extract
@@ -60,6 +61,14 @@ def test_a_part_is_made_again_only_when_its_file_changes(tmp_path: Path, corpus:
     assert corpus.is_current("extract", stage.inputs(corpus)[0])
     table(tmp_path, rows=2)
     assert not corpus.is_current("extract", extract(tmp_path / "t.jsonl").inputs(corpus)[0])
+
+
+def test_a_table_cut_anew_leaves_no_row_twice(tmp_path: Path, corpus: Corpus) -> None:
+    for rows_per_part in (2, 3):
+        stage = extract(table(tmp_path, rows=5), rows_per_part=rows_per_part)
+        for part in begin(stage, corpus)[0]:
+            stage.run(corpus, part)
+    assert sum(tally.rows.read for tally in corpus.tallies("extract")) == 20
 
 
 def test_files_are_found_by_glob_and_by_list(tmp_path: Path, corpus: Corpus) -> None:

@@ -59,6 +59,24 @@ def test_a_missing_column_is_one_line_with_those_there_are(ending: str) -> None:
         list(table.rows(written(ending), f"x.{ending}", ["url", "TEXT"], 0, 1))
 
 
+def test_a_table_of_tabs_is_counted_as_it_is_read() -> None:
+    data = b"url\tcaption\n" + b"".join(b'http://a.example/%d\tx,"y\n' % n for n in range(10))
+    found = list(table.rows(io.BytesIO(data), "x.tsv", ["url", "caption"], 0, 99))
+    assert len(found) == table.count_rows(io.BytesIO(data), "x.tsv")
+
+
+def test_half_a_character_in_json_is_replaced() -> None:
+    (row,) = table.rows(io.BytesIO(b'{"url": "http://a.example/1", "caption": "\\ud800 x"}'), "x.jsonl", [], 0, 1)
+    candidate, _ = table.candidate(row or {}, SOURCE, "x@0")
+    assert candidate.caption == "? x"
+
+
+def test_a_cell_without_an_end_is_one_line() -> None:
+    data = b'url,caption\nx,"' + b"a" * (17 * 1024 * 1024)
+    with pytest.raises(InputError, match=r"x\.csv: cannot be read"):
+        list(table.rows(io.BytesIO(data), "x.csv", ["url", "caption"], 0, 1))
+
+
 def test_what_is_no_parquet_is_one_line() -> None:
     with pytest.raises(InputError, match="is not a Parquet file"):
         table.count_rows(io.BytesIO(b"rubbish" * 10), "x.parquet")

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from waon_build.dedup.hamming import Indexes, IndexPairs, Words, near_pair_chunks
+from waon_build.dedup.runs import starts_of_runs
 
 Flags = NDArray[np.bool_]
 
@@ -43,6 +44,10 @@ class Looks(NamedTuple):
     def take(self, at: Indexes | Flags) -> Looks:
         return Looks(self.phash[at], self.phash256[at], self.known256[at])
 
+    def with_all(self, others: list[Looks]) -> Looks:
+        """These looks, and then the others."""
+        return Looks(*(np.concatenate(columns) for columns in zip(self, *others, strict=True)))
+
     def telling(self) -> Flags:
         """Which looks tell enough of a picture to say that another is the same: a flat one does not."""
         few, few256 = _TELLING
@@ -67,7 +72,9 @@ def same_picture_chunks(
     """
     telling = np.flatnonzero(looks.telling())
     telling = telling[np.argsort(looks.phash[telling], kind="stable")]
-    distinct, starts, counts = np.unique(looks.phash[telling], return_index=True, return_counts=True)
+    distinct = looks.phash[telling]
+    starts = starts_of_runs(len(distinct), [distinct])
+    distinct, counts = distinct[starts], np.diff(starts, append=len(telling))
     alike = np.flatnonzero(counts > 1)
     for g, h in chain([(alike, alike)], near_pair_chunks(distinct, radius, threads)):
         for a, b in _products(starts[g], counts[g], starts[h], counts[h]):

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from waon_build.corpus import Corpus
-from waon_build.dedup.hamming import Indexes, Words
+from waon_build.dedup.hamming import Words
 from waon_build.dedup.looks import Flags, Looks
 from waon_build.dedup.phash import from_hex
 from waon_build.records import InputError, Tally
@@ -98,22 +98,3 @@ def _covered(table: pa.Table, phash: Words, stones: Tombstones) -> Flags:
         gone = [address for address in distinct.to_pylist() if stones.covers(url=address)]
         covered |= pc.is_in(table[name], value_set=pa.array(gone, pa.string())).to_numpy()
     return covered
-
-
-def first_of_each(*words: Words) -> tuple[Indexes, Indexes]:
-    """Equal rows of columns, numbered as they first appear.
-
-    words: uint64, shape (n,) each. Returns (numbers, shape (n,); the first row of each number)."""
-    order = np.lexsort(words)
-    differs = np.zeros(max(len(order) - 1, 0), np.bool_)
-    for column in words:
-        ordered = column[order]
-        differs |= ordered[1:] != ordered[:-1]
-    starts = np.flatnonzero(np.concatenate([np.ones(min(len(order), 1), np.bool_), differs]))
-    # The sort is stable: each group begins with its first row.
-    firsts = order[starts]
-    place = np.empty(len(starts), np.int64)
-    place[np.argsort(firsts)] = np.arange(len(starts))
-    numbers = np.empty(len(order), np.int64)
-    numbers[order] = np.repeat(place, np.diff(starts, append=len(order)))
-    return numbers, np.sort(firsts)

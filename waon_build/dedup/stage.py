@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from waon_build.corpus import SAMPLED_DROPS, Corpus, Part, fingerprint
 from waon_build.dedup import evaluation
 from waon_build.dedup.clusters import Diameter, clusters
-from waon_build.dedup.hamming import Indexes, IndexPairs
+from waon_build.dedup.hamming import Indexes, IndexPairs, Words
 from waon_build.dedup.looks import Flags, Looks, same_picture_chunks
-from waon_build.dedup.pairs import Pairs, first_of_each, read_pairs
+from waon_build.dedup.pairs import Pairs, read_pairs
 from waon_build.dedup.phash import from_hex, to_hex
+from waon_build.dedup.runs import first_of_each, starts_of_runs
 from waon_build.recipe import Recipe
 from waon_build.records import CLUSTER, PAIR, Reason, Tally
 from waon_build.rights.tombstones import Tombstones
@@ -100,44 +101,25 @@ class Dedup:
         """Make the table anew, over all image parts there are. Raises InputError when one is damaged."""
         parts = corpus.tallies("image")
         rows = read_pairs(corpus, parts, Tombstones.load(corpus))
-        distinct, first = first_of_each(rows.pair_id)
-        judged = self._judged(rows, distinct, first)
-        places = _Places.of(parts)
+        ids, places = rows.pair_id, _Places.of(parts)
+        ranked, looks = _ranked(rows, self._frozen())
+        # All but the ids: what was read is the larger part of what is held, and has served.
+        del rows
+        judged = self._judged(ranked, *self._clustered(looks))
+        del looks, ranked
         with corpus.write(self.name, part, CLUSTER, dropped=PAIR) as writer:
+            repeated = np.ones(len(ids), np.bool_)
+            repeated[judged.row] = False
             counts = np.bincount(judged.reason, minlength=len(_WORDS))
-            writer.rows.read, writer.rows.kept = len(distinct), int(counts[0])
-            repeated = np.ones(len(distinct), np.bool_)
-            repeated[first] = False
+            writer.rows.read, writer.rows.kept = len(ids), int(counts[0])
             for word, count in zip((DUPLICATE_PAIR, *_WORDS[1:]), (repeated.sum(), *counts[1:]), strict=True):
                 if count:
                     writer.rows.dropped[str(word)] = int(count)
-            for reason, at in _samples(rows, judged, np.flatnonzero(repeated)):
+            for reason, at in _samples(ids, judged, np.flatnonzero(repeated)):
                 writer.sample(places.row(corpus, at), reason)
             for start in range(0, len(judged.row), _BATCH):
-                writer.append_table(_table(rows, judged, places, slice(start, start + _BATCH)))
+                writer.append_table(_table(ids, judged, places, slice(start, start + _BATCH)))
             return writer.commit()
-
-    def _judged(self, rows: Pairs, distinct: Indexes, first: Indexes) -> _Judged:
-        """What becomes of each distinct pair. distinct: its number, row by row; first: the first row of each."""
-        frozen = np.isin(rows.pair_id[first], from_hex(pa.array(sorted(self._frozen()), pa.string()))[:, 0])
-        withdrawn = np.zeros(len(first), np.bool_)
-        withdrawn[distinct[rows.withdrawn]] = True
-        rank = _best_first(rows, first, frozen)
-        row, frozen, withdrawn = first[rank], frozen[rank], withdrawn[rank]
-        # From here on everything is numbered from the best: pairs, their images, what those look like.
-        image, best = first_of_each(*rows.sha256[row].T)
-        looks = rows.looks.take(row[best])
-        look, best = _look_of_each(looks)
-        looks = looks.take(best)
-        lead, listed = self._clustered(looks)
-        cluster = lead[look[image]]
-        reason = np.zeros(len(row), np.int8)
-        reason[listed[look[image]]] = _CODES[IN_EVALUATION_SET]
-        reason[withdrawn] = _CODES[TAKEN_DOWN]
-        order = np.argsort(cluster, kind="stable")
-        judged = _Judged(row[order], cluster[order], reason[order])
-        _keep(judged, image[order], frozen[order], self.settings.keep_per_cluster)
-        return judged
 
     def _clustered(self, looks: Looks) -> tuple[Indexes, Flags]:
         """The best look of the cluster of each, and whether it is that of a picture in an evaluation set."""
@@ -145,7 +127,7 @@ class Dedup:
         n = len(looks.phash)
         listed = [evaluation.read_looks(path, self._options) for path in settings.evaluation_sets]
         # Both are one search: what is found between corpus and lists excludes, what is found within links.
-        together = Looks(*(np.concatenate(columns) for columns in zip(looks, *listed, strict=True)))
+        together = looks.with_all(listed) if listed else looks
         excluded = np.zeros(n, np.bool_)
 
         def links() -> Iterator[IndexPairs]:
@@ -154,6 +136,28 @@ class Dedup:
                 yield i[j < n], j[j < n]
 
         return clusters(looks, links(), Diameter(settings.max_diameter, 2 * settings.second_radius)), excluded
+
+    def _judged(self, ranked: _Ranked, best: Indexes, excluded: Flags) -> _Judged:
+        """What becomes of each pair. best, excluded: as `_clustered` gives them, by look."""
+        cluster = best[ranked.look]
+        reason = np.zeros(len(cluster), np.int8)
+        reason[excluded[ranked.look]] = _CODES[IN_EVALUATION_SET]
+        reason[ranked.withdrawn] = _CODES[TAKEN_DOWN]
+        order = np.argsort(cluster, kind="stable")
+        judged = _Judged(ranked.row[order], cluster[order], reason[order])
+        _keep(judged, ranked.image[order], ranked.frozen[order], self.settings.keep_per_cluster)
+        return judged
+
+
+class _Ranked(NamedTuple):
+    """Distinct pairs, the best first. row: of the image parts, the first that has it. image, look: their
+    numbers; equal bytes are one image, equal hashes one look."""
+
+    row: Indexes
+    image: Indexes
+    look: Indexes
+    frozen: Flags
+    withdrawn: Flags
 
 
 class _Judged(NamedTuple):
@@ -165,10 +169,22 @@ class _Judged(NamedTuple):
     reason: NDArray[np.int8]
 
 
-def _best_first(rows: Pairs, first: Indexes, frozen: Flags) -> Indexes:
-    """Pairs in order: what people have judged, the largest picture served, most bytes stored, the longest
-    caption, the smallest id. first: row of each pair."""
-    return np.lexsort((rows.pair_id[first], -rows.caption[first], -rows.size[first], -rows.area[first], ~frozen))
+def _ranked(rows: Pairs, frozen_ids: set[str]) -> tuple[_Ranked, Looks]:
+    """The distinct pairs, and the looks that their `look` numbers.
+
+    In order: what people have judged, the largest picture served, most bytes stored, the longest caption,
+    the smallest id. From here on everything is numbered from the best: pairs, images, looks."""
+    number, row = first_of_each(rows.pair_id)
+    withdrawn = np.zeros(len(row), np.bool_)
+    withdrawn[number[rows.withdrawn]] = True
+    del number
+    frozen = np.isin(rows.pair_id[row], from_hex(pa.array(sorted(frozen_ids), pa.string()))[:, 0])
+    order = np.lexsort((rows.pair_id[row], -rows.caption[row], -rows.size[row], -rows.area[row], ~frozen))
+    row, frozen, withdrawn = row[order], frozen[order], withdrawn[order]
+    image, best = first_of_each(*rows.sha256[row].T)
+    of_images = rows.looks.take(row[best])
+    look, best = _look_of_each(of_images)
+    return _Ranked(row, image, look[image], frozen, withdrawn), of_images.take(best)
 
 
 def _look_of_each(looks: Looks) -> tuple[Indexes, Indexes]:
@@ -180,29 +196,20 @@ def _look_of_each(looks: Looks) -> tuple[Indexes, Indexes]:
 def _keep(judged: _Judged, image: Indexes, frozen: Flags, most: int) -> None:
     """Give a reason to all pairs that have none yet, but the best `most` of each cluster and the frozen."""
     free = np.flatnonzero(judged.reason == 0)
-    starts, place = _places_in_runs(judged.cluster[free])
-    dropped = (place >= most) & ~frozen[free]
-    canonical = free[starts]
-    same = image[free] == image[canonical]
+    starts = starts_of_runs(len(free), [judged.cluster[free]])
+    first = np.repeat(starts, np.diff(starts, append=len(free)))
+    dropped = (np.arange(len(free)) - first >= most) & ~frozen[free]
+    same = image[free] == image[free[first]]
     judged.reason[free[dropped]] = np.where(same[dropped], _CODES[SAME_IMAGE], _CODES[NEAR_DUPLICATE_IMAGE])
 
 
-def _places_in_runs(values: Indexes) -> tuple[Indexes, Indexes]:
-    """Of each value of runs of equal ones: where its run starts, and how many of it came before."""
-    at = np.arange(len(values))
-    begins = np.ones(len(values), np.bool_)
-    begins[1:] = values[1:] != values[:-1]
-    starts = np.maximum.accumulate(np.where(begins, at, 0)) if len(at) else at
-    return starts, at - starts
-
-
-def _samples(rows: Pairs, judged: _Judged, repeated: Indexes) -> Iterator[tuple[str, int]]:
+def _samples(ids: Words, judged: _Judged, repeated: Indexes) -> Iterator[tuple[str, int]]:
     """Of each reason the rows with the smallest ids, which are digests: a sample without chance or bias."""
     dropped: Iterable[tuple[str, Indexes]] = (
         (word, judged.row[judged.reason == code]) for code, word in enumerate(_WORDS) if word
     )
     for word, at in ((DUPLICATE_PAIR, repeated), *dropped):
-        few = at[np.lexsort((at, rows.pair_id[at]))[:SAMPLED_DROPS]]
+        few = at[np.lexsort((at, ids[at]))[:SAMPLED_DROPS]]
         yield from ((word, int(one)) for one in few)
 
 
@@ -228,16 +235,16 @@ class _Places(NamedTuple):
         return found
 
 
-def _table(rows: Pairs, judged: _Judged, places: _Places, piece: slice) -> pa.Table:
+def _table(ids: Words, judged: _Judged, places: _Places, piece: slice) -> pa.Table:
     """A piece of the table. A cluster is called as its best pair is."""
     row, reason = judged.row[piece], judged.reason[piece]
     # Clusters lie in runs, and the name of one that began in an earlier piece is found there.
     lead = np.searchsorted(judged.cluster, judged.cluster[piece])
     return pa.table(
         {
-            "pair_id": to_hex(rows.pair_id[row]),
+            "pair_id": to_hex(ids[row]),
             "image_part": places.names.take(pa.array(places.part_of(row))),
-            "cluster_id": to_hex(rows.pair_id[judged.row[lead]]),
+            "cluster_id": to_hex(ids[judged.row[lead]]),
             "canonical": reason == 0,
             "reason": pa.array([str(word) for word in _WORDS]).take(pa.array(reason)),
         }

@@ -109,7 +109,7 @@ class Crawl:
         """One part per origin. Raises RecipeError for a seed that is no web address."""
         parts = []
         for site in _sites(self._recipe):
-            settings = [site.seeds, site.sitemaps, site.max_pages, site.max_depth]
+            settings = [site.seeds, site.sitemaps, site.max_pages, site.max_depth, self._recipe.fetch.allow_hosts]
             made_from = fingerprint(self.name, self.version, settings, [])
             parts.append(Part(part_name(site.origin), site.origin, made_from))
         return parts
@@ -272,6 +272,11 @@ class _Archive:
             warc_headers_dict={"WARC-Record-ID": f"<urn:uuid:{_record_id(url, reply.body)}>"},
         )
         self._writer.write_record(record)
+
+
+def crawls(recipe: Recipe) -> set[str]:
+    """Names of the parts of the crawl stage that a recipe asks for."""
+    return {part_name(site.origin) for site in _sites(recipe)}
 
 
 def _sites(recipe: Recipe) -> list[_Site]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import fsspec
 
@@ -21,6 +21,7 @@ from waon_build.recipe import Recipe, TableSource, WarcSource
 from waon_build.records import CANDIDATE, InputError, Tally
 from waon_build.sources import table, warc
 from waon_build.sources.html import NO_ADDRESS, NO_CAPTION, NOT_HTTP, read_page
+from waon_build.sources.site import crawls
 
 
 class _File(NamedTuple):
@@ -47,9 +48,11 @@ class Extract:
         """A part for each WARC file, each crawl and each chunk of a table. Raises InputError for a file
         that is not there."""
         settings = {"language": self.recipe.language, **self.recipe.extract.model_dump()}
+        wanted = crawls(self.recipe)
         parts = [
             Part(tally.part, f"crawl:{tally.part}", fingerprint(self.name, self.version, settings, [tally.digest]))
             for tally in corpus.tallies("crawl")
+            if tally.part in wanted
         ]
         for index, source in enumerate(self.recipe.sources):
             if isinstance(source, WarcSource):
@@ -158,7 +161,7 @@ class Extract:
             with self._open(path) as stream:
                 data = stream.read()
             text = (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode("utf-8")
-        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+        except (UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
             raise InputError(f"{path}: is not a list of paths, one a line: mend it, or give {field} another") from error
         return [line.strip() for line in text.splitlines() if line.strip()]
 
@@ -168,18 +171,20 @@ class Extract:
             stream: IO[bytes] = fsspec.open(
                 path, "rb", compression=compression, **(self.options if "://" in path else {})
             ).open()
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: is not there: give `sources` the path of a file that is") from error
+        except (OSError, ValueError, ImportError) as error:
+            problem = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"{path}: cannot be opened ({problem}): give `sources` the path of a file that is there"
+            ) from error
         return stream
 
     def _rows(self, file: _File) -> int:
-        return _count_rows(self, file)
+        known = _counted.get(file)
+        if known is None:
+            with self._open(file.path) as stream:
+                known = _counted[file] = table.count_rows(stream, file.path)
+        return known
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Extract, (self.recipe,)
 
-
-@lru_cache(maxsize=4096)
-def _count_rows(stage: Extract, file: _File) -> int:
-    with stage._open(file.path) as stream:
-        return table.count_rows(stream, file.path)
+_counted: dict[_File, int] = {}
+"""Rows of the tables counted so far: a CSV must be read to its end for it."""

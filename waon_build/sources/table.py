@@ -9,7 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import IO, Any
 
@@ -33,11 +35,12 @@ csv.field_size_limit(16 * 1024 * 1024)
 
 def count_rows(stream: IO[bytes], name: str) -> int:
     """The rows of a table. Raises InputError when it cannot be read."""
-    if _is_parquet(name):
-        return int(_parquet(stream, name).metadata.num_rows)
-    if _is_csv(name):
-        return sum(1 for _ in csv.reader(_text(stream))) - 1
-    return sum(1 for line in stream if line.strip())
+    with _readable(name):
+        if _is_parquet(name):
+            return int(_parquet(stream, name).metadata.num_rows)
+        if _is_csv(name):
+            return sum(1 for _ in _csv_rows(stream, name))
+        return sum(1 for line in stream if line.strip())
 
 
 def rows(stream: IO[bytes], name: str, columns: list[str], start: int, count: int) -> Iterator[Row | None]:
@@ -46,17 +49,33 @@ def rows(stream: IO[bytes], name: str, columns: list[str], start: int, count: in
     name: says the format by its ending (.parquet, .csv, .tsv, else JSONL). Raises InputError when the
     table has no such column or cannot be read.
     """
-    if _is_parquet(name):
-        yield from _parquet_rows(_parquet(stream, name), name, columns, start, count)
-    elif _is_csv(name):
-        reader = csv.DictReader(_text(stream), delimiter="\t" if ".tsv" in name else ",")
-        _require(columns, reader.fieldnames or [], name)
-        for row in islice(reader, start, start + count):
-            yield row if all(row.get(column) is not None for column in columns) else None
-    else:
-        lines = (line for line in stream if line.strip())
-        for line in islice(lines, start, start + count):
-            yield _json_row(line)
+    with _readable(name):
+        if _is_parquet(name):
+            yield from _parquet_rows(_parquet(stream, name), name, columns, start, count)
+        elif _is_csv(name):
+            reader = _csv_rows(stream, name)
+            _require(columns, reader.fieldnames or [], name)
+            for row in islice(reader, start, start + count):
+                yield row if all(row.get(column) is not None for column in columns) else None
+        else:
+            lines = (line for line in stream if line.strip())
+            for line in islice(lines, start, start + count):
+                yield _json_row(line)
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """What a damaged table raises, as one line."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, csv.Error, pa.ArrowException) as error:
+        problem = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{name}: cannot be read ({problem}): fetch the file again, or mend `sources`") from error
+
+
+def _csv_rows(stream: IO[bytes], name: str) -> csv.DictReader[str]:
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
+    return csv.DictReader(text, delimiter="\t" if name.removesuffix(".gz").endswith(".tsv") else ",")
 
 
 def candidate(row: Row, source: TableSource, origin: str) -> tuple[Candidate, str]:
@@ -65,7 +84,10 @@ def candidate(row: Row, source: TableSource, origin: str) -> tuple[Candidate, st
 
     def cell(column: str | None) -> str:
         value = row.get(column) if column else None
-        return " ".join(str(value).split()) if value is not None else ""
+        text = " ".join(str(value).split()) if value is not None else ""
+        return (
+            text.encode("utf-8", "replace").decode() if not text.isascii() else text
+        )  # JSON may hold half a character
 
     written = cell(source.url_column)
     url = absolute(written, "") if written else None
@@ -110,11 +132,8 @@ def _parquet_rows(file: pq.ParquetFile, name: str, columns: list[str], start: in
                 skip = start - first
             groups.append(group)
         first += size
-    try:
-        batches = file.iter_batches(batch_size=4096, row_groups=groups, columns=wanted)
-        yield from islice((row for batch in batches for row in batch.to_pylist()), skip, skip + count)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{name}: is damaged ({str(error).splitlines()[0]}): fetch the file again") from error
+    batches = file.iter_batches(batch_size=4096, row_groups=groups, columns=wanted)
+    yield from islice((row for batch in batches for row in batch.to_pylist()), skip, skip + count)
 
 
 def _json_row(line: bytes) -> Row | None:
@@ -132,10 +151,6 @@ def _require(columns: list[str], there: Any, name: str) -> None:
             f"{name}: has no column {missing[0]!r} (it has {', '.join(map(str, there))}): "
             "name it in the recipe with url_column or caption_column"
         )
-
-
-def _text(stream: IO[bytes]) -> io.TextIOWrapper:
-    return io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
 
 
 def _is_parquet(name: str) -> bool:
