@@ -77,6 +77,16 @@ def test_hashes_that_share_most_of_their_bits_are_searched_by_those_they_do_not_
     assert found(hashes, 2) == brute(hashes, 2)
 
 
+@pytest.mark.parametrize("heap", [40, 120, 300])
+def test_a_run_longer_than_a_chunk_is_taken_whole(heap: int) -> None:
+    random = np.random.default_rng(heap)
+    alike = random.choice(2**12, heap, replace=False).astype(np.uint64) << np.uint64(26)
+    hashes = np.concatenate([alike, random.integers(0, 2**64, 300, dtype=np.uint64)])
+    with small_pieces(sort_cost=5.0):
+        assert hamming._plan(hashes, 2).match > 0
+        assert found(hashes, 2) == brute(hashes, 2)
+
+
 def test_the_answer_does_not_depend_on_the_number_of_threads() -> None:
     hashes = made(3, 4000, 64, 1)
     answers = []

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from waon_build.sources import encoding
 from waon_build.sources.encoding import decode
 
 TEXT = "<html><head>{}</head><body>東京都庁舎の展望室からの夜景。ﾊﾝｶｸも①も髙も。</body></html>"
@@ -43,6 +44,28 @@ def test_binary_data_is_no_page() -> None:
 def test_a_hostile_charset_is_not_believed(label: str) -> None:
     page = f'<meta charset="{label}"><p>桜並木</p>'
     assert decode(page.encode()) == page
+
+
+@pytest.mark.parametrize("label", ["unicode-escape", "raw_unicode_escape", "utf-7", "punycode", "undefined", "cp65001"])
+def test_a_charset_that_only_python_knows_is_not_believed(label: str) -> None:
+    page = b"<p>\\u732b\\ud800 +2AA-</p>"
+    assert decode(page, f"text/html; charset={label}") == page.decode()
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [("windows-1251", "Привет"), ("KOI8-R", "Привет"), ("ISO-8859-15", "5 €"), ("big5", "風景"), ("euc-kr", "풍경"),
+     ("GBK", "风景"), ("iso-2022-jp-2", "夜景"), ("Shift_JIS", "①髙")],
+)  # fmt: skip
+def test_a_charset_that_pages_are_in_is_believed(label: str, text: str) -> None:
+    codec = {"Shift_JIS": "cp932"}.get(label, label)
+    assert decode(text.encode(codec), f"text/html; charset={label}") == text
+
+
+def test_every_charset_that_is_believed_is_one_that_can_be_read() -> None:
+    for name in set(encoding._MEANT.values()):
+        assert encoding._READ.fullmatch(name), name
+        b"".decode(name)
 
 
 @given(st.binary(max_size=2000), st.text(max_size=40))

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import io
 import json
+import time
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -108,6 +109,31 @@ def test_a_truncated_file_gives_what_can_be_read_and_says_where_it_broke() -> No
     assert [page.url for page in found.pages] == ["http://a.example/0", "http://a.example/1"]
     assert "x.warc.gz@" in found.problems[0]
     assert "truncated_record" in found.problems[0]
+
+
+def test_a_damaged_member_ends_the_file_and_the_loss_is_said() -> None:
+    first = archive((PAGE, {}))
+    damaged = bytearray(archive((PAGE, {})))
+    damaged[20:] = bytes(byte ^ 0xFF for byte in damaged[20:])
+    found = Reading(first + bytes(damaged) + first)
+    assert [page.url for page in found.pages] == ["http://a.example/0"]
+    assert "the rest of the file is lost" in found.problems[-1]
+
+
+def test_an_address_of_more_than_4096_characters_is_none() -> None:
+    stream = io.BytesIO()
+    http = StatusAndHeaders("200 OK", [("Content-Type", "text/html")], protocol="HTTP/1.1")
+    writer = WARCWriter(stream, gzip=True)
+    for url in ("http://a.example" + "/" * 5_000, "http://a.example" + "/" * 4_000):
+        writer.write_record(writer.create_warc_record(url, "response", payload=io.BytesIO(PAGE), http_headers=http))
+    found = Reading(stream.getvalue())
+    assert (len(found.pages), found.skipped) == (1, {"bad_address": 1})
+
+
+def test_a_body_of_many_empty_gzip_members_ends_soon() -> None:
+    started = time.monotonic()
+    Reading(archive((gzip.compress(b"") * 200_000, {"Content-Encoding": "gzip"})), limit=10_000_000)
+    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("data", [b"", b"this is no archive" * 100, b"\x1f\x8bbroken" * 100, b"<html></html>"])

@@ -70,13 +70,17 @@ def in_srcset(srcset: str) -> Iterator[tuple[str, float]]:
 
 def absolute(url: str, base: str) -> str | None:
     """`url` joined to `base`, without its fragment and with what is not ASCII percent-encoded; None when
-    it is no address."""
+    it is no address. A backslash in a path is a slash, as browsers read it."""
     if len(url) > _LONGEST:
         return None
-    url = url.removeprefix("./")
+    if url.startswith("./") and url[2:3] not in ("", "/", "?", "#"):
+        url = url[2:]
     if _PLAIN.fullmatch(url) and "./" not in url:  # nine in ten; the general way takes ten times as long
         origin, folder = _places(base)
         return url if url.startswith("http") else (origin if url.startswith("/") else folder) + url
+    if "\\" in url:
+        path = _PATH.match(url)
+        url = path[0].replace("\\", "/") + url[path.end() :] if path else url
     try:
         joined = urljoin(base, url.strip(_SPACES).replace("\n", "").replace("\r", "").replace("\t", ""))
         joined = joined.partition("#")[0]
@@ -103,6 +107,10 @@ _PLAIN = re.compile(
     r"(?:https?://[a-z0-9-]+(?:\.[a-z0-9-]+)+/|/(?!/)|(?=[A-Za-z0-9_~%]))(?![A-Za-z+-]+:)[A-Za-z0-9._~!$&'()*+,;=@%/-]*"
 )
 """An address that only has to be put behind the page's origin or folder, or is whole already."""
+
+
+_PATH = re.compile(r"(?!\s*(?!https?:)[A-Za-z][A-Za-z0-9+.-]*:)[^?#]*", re.IGNORECASE)
+"""What comes before a query, of an address that is of no other scheme than http and https."""
 
 
 @lru_cache(maxsize=64)

@@ -25,6 +25,13 @@ _MEANT = {
 }  # fmt: skip
 """What an encoding's name means in practice (WHATWG Encoding Standard): mostly its superset."""
 
+_READ = re.compile(
+    "utf-8|iso[-_]?8859-(?:[1-9]|1[013-6])|latin-1|(?:windows-|cp)125[0-8]|koi8-[ru]|(?:shift|euc)[-_]jis[-_x]?(?:2004|0213)"
+    "|euc[-_](?:jp|kr)|iso-?2022[-_]jp(?:[-_][1-3]|_ext)?|gb18030|big5(?:-?hkscs)?|cp(?:874|932|949)"
+)
+"""The encodings that pages are in. Python knows many more, some of which are programs (`unicode-escape`,
+`punycode`) or give lone surrogates (`utf-7`). UTF-16 is believed by its byte-order mark alone."""
+
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _UNDECLARED = ("utf-8", "euc_jp", "cp932", "gb18030", "cp949")
 _ISO_2022_JP = re.compile(rb"\x1b\$[@B]")
@@ -74,13 +81,8 @@ def _declared(body: bytes, content_type: str) -> Iterator[str]:
 
 
 def _decoded(body: bytes, name: str) -> str | None:
-    name = _MEANT.get(name.lower(), name)
-    try:
-        if not codecs.lookup(name)._is_text_encoding:
-            return None  # `charset=base64` and its like
-        return body.decode(name, "replace")
-    except (LookupError, ValueError):
-        return None
+    name = _MEANT.get(name.lower(), name.lower())
+    return body.decode(name, "replace") if _READ.fullmatch(name) else None
 
 
 def _strictly(body: bytes, name: str) -> str | None:

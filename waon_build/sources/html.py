@@ -8,6 +8,7 @@ end before they are parsed. Nothing here reads files or asks the network.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,11 +104,13 @@ Header = tuple[str, str]
 
 @dataclass(slots=True)
 class Page:
-    """What one page gave. reason: why it gave nothing, or "". dropped: (reference, reason)."""
+    """What one page gave. reason: why it gave nothing, or "". dropped: (reference, reason). beyond: how many
+    more references are dropped for TOO_MANY_ON_PAGE than are in `dropped`."""
 
     reason: Reason | None = None
     candidates: list[Candidate] = field(default_factory=list)
     dropped: list[tuple[Candidate, Reason]] = field(default_factory=list)
+    beyond: int = 0
 
 
 def read_page(
@@ -127,9 +130,10 @@ def read_page(
         return Page(PAGE_UNDECODABLE)
     if not _could_be_in(language, text):
         return Page(PAGE_IN_ANOTHER_LANGUAGE)
+    text = text.replace("\x00", "").replace(_OPEN, "").replace(_CLOSE, "")
     if _is_too_deep(text):
         return Page(PAGE_TOO_DEEP)
-    tree = LexborHTMLParser(text.replace("\x00", "").replace(_OPEN, "").replace(_CLOSE, ""))
+    tree = LexborHTMLParser(text)
     metas = _metas(tree)
     evidence = rights.statements(url, headers, metas)
     if any(statement.refuses for statement in evidence):
@@ -158,15 +162,16 @@ class _Reader:
 
     def read(self, declared: list[str]) -> Page:
         title = self.tree.css_first("title")
-        self.title = _folded(title.text()) if title else ""
+        self.title = _folded(title.text()[:_LONGEST_TEXT]) if title else ""
         images = self.tree.css("img")
-        captions = _figure_captions(self.tree)
         found = [link.attributes for link in self.tree.css(_LICENCES)]
         links = [(link.get("rel") or "", link.get("href") or "") for link in found]
         licence = absolute(rights.licence_url(links), self.base) or ""
         self.licence = licence if licence != self.base else ""
         wanted = images[: self.settings.max_candidates_per_page]
-        references = [(image.attributes, _sources(image), captions.get(image.mem_id, "")) for image in wanted]
+        captions = _figure_captions(self.tree, wanted)
+        known: dict[int, list[dict[str, str | None]]] = {}
+        references = [(image.attributes, _sources(image, known), captions.get(image.mem_id, "")) for image in wanted]
         text = _text_with_marks(self.tree, wanted)
         if languages.page_language(declared, _MARK.sub(" ", text[:20_000])) != self.language:
             return Page(PAGE_IN_ANOTHER_LANGUAGE)
@@ -175,7 +180,9 @@ class _Reader:
         seen: set[tuple[str, str]] = set()
         for number, (attributes, sources, caption) in enumerate(references):
             self._reference(attributes, sources, caption, around.of(number), seen)
-        for image in images[len(wanted) :]:
+        beyond = images[len(wanted) :]
+        self.page.beyond = max(0, len(beyond) - _SHOWN_BEYOND)
+        for image in beyond[:_SHOWN_BEYOND]:
             self._drop(image.attributes.get("src") or "", "", "", "", TOO_MANY_ON_PAGE)
         return self.page
 
@@ -223,22 +230,27 @@ class _Reader:
         self.page.dropped.append((self._candidate(url, caption, caption_source, context), reason))
 
 
+_SHOWN_BEYOND = 100
+"""References of one page dropped for TOO_MANY_ON_PAGE that are kept to be sampled; the rest are counted."""
+
 # --- the page as a whole
 
 _LICENSORS = ("creativecommons.org", "opendatacommons.org", "rightsstatements.org", ".go.jp", "artlibre.org", "gnu.org")
 _LICENCES = ", ".join(('a[rel~="license"]', 'link[rel~="license"]', *(f'a[href*="{host}"]' for host in _LICENSORS)))
 
-_FILED = re.compile(
-    r"//[^/?#]*/(?:[^?#]*/)?(en|zh|ko|ja|ru|fr|de|es|pt|vi|th|tg|ba|tt|kk|ky)(?:[-_][A-Za-z]{2,4})?(?:/|$)"
-)
+_FILED = re.compile(r"(en|zh|ko|ja)(?:[-_][A-Za-z]{2,4})?")
 
 
 def _filed_under(url: str) -> str:
-    """The language whose folder a page lies in (`/en/`, `/zh-CN/`), or "". Only codes that are not words:
-    `/it/`, `/is/` and `/no/` are folders of other things. Templates declare `lang="ja"` on English pages
-    whose text quotes much Japanese; the folder is the publisher's own filing."""
-    found = _FILED.search(url)
-    return found[1] if found else ""
+    """The language whose folder a page lies in (`/en/`, `/zh-CN/`; the innermost counts), or "". Only codes
+    that mean nothing else: `/it/` and `/no/` are words, `/de/` and `/tt/` are bags and users. Templates
+    declare `lang="ja"` on English pages whose text quotes much Japanese; the folder is the publisher's own
+    filing."""
+    _, _, rest = url[:_LONGEST_TEXT].partition("#")[0].partition("?")[0].partition("://")
+    for folder in reversed(rest.split("/")[1:]):
+        if found := _FILED.fullmatch(folder):
+            return found[1]
+    return ""
 
 
 _DEEPEST = 5_000
@@ -249,30 +261,83 @@ _MOST_OPEN = 500
 """Formatting elements open at once: a parser opens them all again in every paragraph."""
 _ENDLESS = frozenset((
     "img", "br", "input", "hr", "meta", "link", "source", "wbr", "area", "base", "col", "param",
-    "p", "li", "td", "th", "tr", "dt", "dd", "option",
+    "p", "li", "td", "th", "tr", "dt", "dd", "option", "tbody", "thead", "tfoot", "caption", "colgroup",
+    "html", "head", "body",
 ))  # fmt: skip
-"""Elements that hold nothing, or end by themselves when the next one begins."""
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9-]*)")
+"""Elements that hold nothing, end by themselves when the next one begins, or are taken once."""
+_WALLS = frozenset((
+    "table", "template", "object", "applet", "marquee", "select", "script", "svg", "math", "foreignobject", "desc",
+))  # fmt: skip
+"""Elements out of which a closing tag of another name does not reach."""
+_BLOCKS = _WALLS - {"svg", "math", "foreignobject", "desc"} | frozenset((
+    "address", "article", "aside", "blockquote", "button", "center", "details", "dir", "div", "dl", "fieldset",
+    "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "listing",
+    "main", "menu", "nav", "noscript", "ol", "pre", "search", "section", "summary", "ul",
+))  # fmt: skip
+"""Elements that only a block's closing tag closes when they are left open within it."""
+_RAW = r"(script|style|textarea|title|xmp|iframe|noembed|noframes)(?=[ \t\n\r\f/>])"
+_ATTRIBUTES = (
+    r"(?:[ \t\n\r\f/]++|[^ \t\n\r\f/>][^ \t\n\r\f/>=]*+"
+    r"""(?:[ \t\n\r\f]*+=[ \t\n\r\f]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^ \t\n\r\f>]*+))?+)*+(?:>|\Z)"""
+)
+_TOKEN = re.compile(
+    rf"<!--(?:-?>|.*?(?:--!?>|\Z))|<{_RAW}{_ATTRIBUTES}(.*?)(?:</\1(?=[ \t\n\r\f/>])|\Z)"
+    rf"|<(/?)([a-z][^ \t\n\r\f/>]*+){_ATTRIBUTES}|<[!?/][^>]*+",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A comment, an element of raw text with its text, or a tag. Each reads on to the end when it has none."""
 _LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{20000,}")
 _MOST_ATTRIBUTES = 2_000
+_MOST_STEPS = 2_000_000
 
 
 def _is_too_deep(text: str) -> bool:
-    """Whether parsing a page would take time that grows with its square. Each name is counted by itself, so
-    that closing tags of other names hide nothing. Pages of ordinary length are not looked at."""
+    """Whether parsing a page would take time that grows with its square: whether so many elements are open
+    at once. A closing tag counts only where a parser would heed it. Pages of ordinary length are not looked at."""
     if any(len(tag[0].split()) > _MOST_ATTRIBUTES for tag in _LONG_TAG.finditer(text)):
         return True
     if text.count("<") < 3_000:
         return False
-    depth: dict[str, int] = {}
-    deepest: dict[str, int] = {}
-    for closing, name in _TAG.findall(text):
-        name = name.lower()
-        now = depth[name] = max(0, depth.get(name, 0) + (-1 if closing else 1))
-        if now > deepest.get(name, 0):
-            deepest[name] = now
-    nested = sum(count for name, count in deepest.items() if name not in _ENDLESS)
-    return nested > _DEEPEST or sum(deepest.get(name, 0) for name in _FORMATTING) > _MOST_OPEN
+    opened: list[str] = []
+    inside: Counter[str] = Counter()
+    formatting: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+    steps = 0
+    for token in _TOKEN.finditer(text):
+        raw, content, closing, name = token.groups()
+        if raw is not None:
+            # After `<!--<script` the next `</script` does not end a script.
+            if "<!--" in content and content.rfind("<!--") > content.rfind("-->"):
+                opened.append("script")
+                inside["script"] += 1
+            continue
+        if name is None or (name := name.lower()) in _ENDLESS:
+            continue
+        if not closing:
+            opened.append(name)
+            inside[name] += 1
+            if name in _FORMATTING:
+                formatting[name] += 1
+                most[name] = max(most[name], formatting[name])
+            if len(opened) > _DEEPEST:
+                return True
+            continue
+        at = len(opened) - 1
+        if inside[name]:
+            reaches = name in _BLOCKS and name != "form"
+            while opened[at] != name and opened[at] not in _WALLS and (reaches or opened[at] not in _BLOCKS):
+                at -= 1
+            steps += len(opened) - at
+            if steps > _MOST_STEPS:
+                return True
+            if opened[at] == name:
+                inside.subtract(opened[at:])
+                del opened[at:]
+            elif opened[at] in _WALLS:
+                continue
+        if formatting[name]:
+            formatting[name] -= 1
+    return most.total() > _MOST_OPEN
 
 
 def _could_be_in(language: str, text: str) -> bool:
@@ -319,16 +384,55 @@ def _base(tree: LexborHTMLParser, url: str) -> str:
     return joined if joined and joined.startswith(("http://", "https://")) else url
 
 
-def _figure_captions(tree: LexborHTMLParser) -> dict[int, str]:
+def _figure_captions(tree: LexborHTMLParser, images: list[LexborNode]) -> dict[int, str]:
     """The figure caption of each image that has one, by the image's `mem_id`. Of nested figures the
-    innermost counts."""
-    captions: dict[int, str] = {}
-    for figure in tree.css("figure"):
-        caption = figure.css_first("figcaption")
-        text = _folded(caption.text(separator=" ")) if caption is not None else ""
-        if text:
-            captions.update((image.mem_id, text) for image in figure.css("img"))
-    return captions
+    innermost counts. Each element is walked once, however they are nested."""
+    captioned: dict[int, LexborNode] = {}  # by each element above a figure caption, the first one in it
+    node: LexborNode | None
+    for caption in tree.css("figcaption"):
+        node = caption.parent
+        while node is not None and node.mem_id not in captioned:
+            captioned[node.mem_id] = caption
+            node = node.parent
+    if not captioned:
+        return {}
+    texts: dict[int, str] = {}
+    found: dict[int, str] = {}
+    left = [_MOST_CAPTION_WORK]
+    for image in images:
+        path: list[int] = []
+        node, text = image.parent, ""
+        while node is not None and not text:
+            if (text := found.get(node.mem_id, "")) or node.mem_id in found:
+                break
+            path.append(node.mem_id)
+            if node.tag == "figure" and (first := captioned.get(node.mem_id)) is not None:
+                if first.mem_id not in texts:
+                    texts[first.mem_id] = _caption_text(first, left)
+                text = texts[first.mem_id]
+            node = node.parent
+        found.update(dict.fromkeys(path, text))
+        found[image.mem_id] = text
+    return found
+
+
+_MOST_CAPTION_WORK = 10_000_000
+
+
+def _caption_text(caption: LexborNode, left: list[int]) -> str:
+    """The text of a figure caption. left: the work left for the page, since captions may lie in captions."""
+    pieces: list[str] = []
+    length = 0
+    for node in caption.traverse(include_text=True):
+        if length > _LONGEST_TEXT or left[0] < 0:
+            break
+        left[0] -= 10
+        if node.tag == "-text":
+            text = node.text(deep=False)
+            left[0] -= len(text)
+            length += len(text)
+            pieces.append(text)
+    return _folded(" ".join(pieces)[:_LONGEST_TEXT])
 
 
 # --- the text around an image
@@ -367,6 +471,10 @@ class _Surroundings:
         return _folded(f"{before.strip()[-self.each :]} {after.strip()[: self.each]}")
 
 
+_LONGEST_TEXT = 4_000
+"""Characters of a title or caption that are looked at: every candidate of a page has a copy."""
+
+
 def _folded(text: str) -> str:
     return " ".join(text.split())
 
@@ -374,22 +482,30 @@ def _folded(text: str) -> str:
 # --- one image
 
 
-def _sources(image: LexborNode) -> list[dict[str, str | None]]:
+_MOST_SOURCES = 50
+
+
+def _sources(image: LexborNode, known: dict[int, list[dict[str, str | None]]]) -> list[dict[str, str | None]]:
+    """Attributes of the `<source>` elements of an image's `<picture>`. known: those of pictures already read,
+    by `mem_id`: a picture may hold a thousand images."""
     parent = image.parent
     if parent is None or parent.tag != "picture":
         return []
-    return [source.attributes for source in parent.css("source")]
+    sources = known.get(parent.mem_id)
+    if sources is None:
+        sources = known[parent.mem_id] = [source.attributes for source in parent.css("source")[:_MOST_SOURCES]]
+    return sources
 
 
 def _captions(attributes: dict[str, str | None], figcaption: str) -> Iterator[tuple[str, str]]:
     """The captions of an image, most telling first: figure caption, alternative text when it says
     something else, title when there is neither."""
-    alt = _folded(attributes.get("alt") or "")
+    alt = _folded((attributes.get("alt") or "")[:_LONGEST_TEXT])
     if figcaption:
         yield "figcaption", figcaption
     if alt and normalised(alt) != normalised(figcaption):
         yield "alt", alt
-    title = _folded(attributes.get("title") or "")
+    title = _folded((attributes.get("title") or "")[:_LONGEST_TEXT])
     if title and not alt and not figcaption:
         yield "title", title
 

@@ -20,7 +20,7 @@ from waon_build.corpus import Corpus, Part, PartWriter, fingerprint, part_name
 from waon_build.recipe import Recipe, TableSource, WarcSource
 from waon_build.records import CANDIDATE, InputError, Tally
 from waon_build.sources import table, warc
-from waon_build.sources.html import NO_ADDRESS, NO_CAPTION, NOT_HTTP, read_page
+from waon_build.sources.html import NO_ADDRESS, NO_CAPTION, NOT_HTTP, TOO_MANY_ON_PAGE, read_page
 from waon_build.sources.site import crawls
 
 
@@ -110,6 +110,9 @@ class Extract:
                 writer.keep(candidate if ours else replace(candidate, captured_at=response.captured_at))
             for candidate, reason in page.dropped:
                 writer.drop(candidate, reason)
+            if page.beyond:
+                writer.rows.read += page.beyond
+                writer.rows.dropped[str(TOO_MANY_ON_PAGE)] += page.beyond
 
     def _table(self, writer: PartWriter, index: int, start: int, path: str) -> None:
         source = self.recipe.sources[index]

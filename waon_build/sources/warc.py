@@ -1,8 +1,8 @@
 """A WARC (or ARC) file -> the HTML pages in it. What is no page is skipped, each record with a reason.
 
 Damaged files give what can be read: a record cut short, a member that does not decompress, a body that
-is not what its headers say. What was wrong is told in words with the offset, and reading goes on where
-it can. Nothing here looks into a page.
+is not what its headers say. What was wrong is told in words with the offset. After a member that does not
+decompress the rest of the file is lost, and said to be. Nothing here looks into a page.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ NOT_OK = Reason(
 BAD_ADDRESS = Reason(
     "bad_address",
     stage="extract",
-    what="A response whose target is no http address.",
+    what="A response whose target is no http address, or one of over 4,096 characters.",
     why="Its links cannot be joined, and nobody could be asked for permission.",
 )
 RECORD_UNREADABLE = Reason(
@@ -96,7 +96,8 @@ def html_pages(
             yield Response(record.url, record.headers, body, record.date, record.offset)
     except (OSError, ArchiveLoadFailed, ValueError, zlib.error) as error:
         if read:
-            problem(f"{name}: damaged_archive after {read} records: {' '.join(str(error).split())[:200]}")
+            said = " ".join(str(error).split())[:200]
+            problem(f"{name}: damaged_archive after {read} records, the rest of the file is lost: {said}")
     if not read:
         raise InputError(f"{name}: is not a WARC file: no record can be read: check `sources` or fetch the file again")
 
@@ -113,12 +114,16 @@ class _Record(NamedTuple):
     """Bytes that the record announces and does not have."""
 
 
+_LONGEST_ADDRESS = 4096
+
+
 def _why_not(record: _Record) -> Reason | None:
     if record.status != 200:
         return NOT_OK
     if record.content_type not in ("text/html", "application/xhtml+xml"):
         return NOT_HTML
-    return None if re.match(r"https?://[^/]", record.url) else BAD_ADDRESS
+    is_address = len(record.url) <= _LONGEST_ADDRESS and re.match(r"https?://[^/]", record.url)
+    return None if is_address else BAD_ADDRESS
 
 
 def _warc_records(stream: IO[bytes], max_bytes: int) -> Iterator[_Record | Reason]:
@@ -211,16 +216,21 @@ def _unchunked(body: bytes) -> bytes:
     return b"".join(pieces) if pieces and at >= len(body) - 2 else body
 
 
+_MOST_MEMBERS = 1_000
+"""Members of one gzip body: each costs a copy of what follows it."""
+
+
 def _inflate(bits: int) -> Callable[[bytes, int], bytes]:
     def inflate(body: bytes, limit: int) -> bytes:
-        whole = b""
-        while body and len(whole) < limit:
+        pieces: list[bytes] = []
+        for _ in range(_MOST_MEMBERS):
             stream = zlib.decompressobj(bits)
-            whole += stream.decompress(body, limit - len(whole))
+            pieces.append(stream.decompress(body, limit))
+            limit -= len(pieces[-1])
             body = stream.unused_data if stream.eof else b""
-            if body and not body.startswith(b"\x1f\x8b"):
+            if limit <= 0 or not body.startswith(b"\x1f\x8b"):
                 break
-        return whole
+        return b"".join(pieces)
 
     return inflate
 
