@@ -82,7 +82,7 @@ def test_a_run_longer_than_a_chunk_is_taken_whole(heap: int) -> None:
     random = np.random.default_rng(heap)
     alike = random.choice(2**12, heap, replace=False).astype(np.uint64) << np.uint64(26)
     hashes = np.concatenate([alike, random.integers(0, 2**64, 300, dtype=np.uint64)])
-    with small_pieces(sort_cost=5.0):
+    with small_pieces(sort_cost=5.0), mock.patch.object(hamming, "_CHUNK", 8):
         assert hamming._plan(hashes, 2).match > 0
         assert found(hashes, 2) == brute(hashes, 2)
 

@@ -159,3 +159,9 @@ def test_every_beginning_of_a_file_is_a_still_or_a_reason(kind: str) -> None:
     data = picture(kind)
     for length in range(0, len(data), max(1, len(data) // 300)):
         assert isinstance(still(data[:length]), Still | Reason)
+
+
+def test_a_run_of_comments_is_read_in_one_way() -> None:
+    """Every way of reading N comments would be tried in turn: 2 to the N of them."""
+    assert still(b"<!---->" * 500) is not None
+    assert still(b"<!-- a -->" * 20 + b"<svg>") == still(b"<svg>")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,3 +122,32 @@ def test_the_file_is_one_line_of_json_each(corpus: Corpus) -> None:
     lines = Path(corpus.path("tombstones.jsonl")).read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1
     assert json.loads(lines[0])["why"] == "line\nbreak, 日本語"
+
+
+@pytest.mark.parametrize(
+    ("withdrawn", "written"),
+    [
+        ("http://h.jp/%E5%86%99%E7%9C%9F.png", "http://h.jp/写真.png"),
+        ("http://例え.jp/a.png", "http://xn--r8jz45g.jp/a.png"),
+        ("http://h.jp/a%20b.png", "http://h.jp/a b.png"),
+        ("http://h.jp/a/../b.png", "http://h.jp/b.png"),
+        ("http://h.jp./a.png", "http://h.jp/a.png"),
+        ("http://H.jp:80/a.png#x", "http://h.jp/a.png"),
+    ],
+)
+def test_an_address_is_covered_however_it_is_written(tmp_path: Path, withdrawn: str, written: str) -> None:
+    stones = Tombstones.add(Corpus(str(tmp_path / "c")), "url", withdrawn, "asked")
+    assert stones.covers(url=written)
+    assert stones.covers(page_url=written)
+
+
+def test_withdrawals_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    """Two processes add at once: no takedown is lost."""
+    script = (
+        "import sys; from waon_build.corpus import Corpus; from waon_build.rights.tombstones import Tombstones\n"
+        "for n in range(15): Tombstones.add(Corpus(sys.argv[1]), 'url', f'http://h.jp/{sys.argv[2]}/{n}', 'asked')"
+    )
+    place = str(tmp_path / "c")
+    processes = [subprocess.Popen([sys.executable, "-c", script, place, name]) for name in ("a", "b")]
+    assert [process.wait() for process in processes] == [0, 0]
+    assert len(Tombstones.load(Corpus(place)).stones) == 30

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from waon_build.batches import list_batches
 from waon_build.corpus import Corpus
 from waon_build.records import Counts
 
@@ -57,6 +58,9 @@ _ROWS = (
 def funnel(corpus: Corpus) -> list[Step]:
     """The steps of a corpus, in order; those that did not happen are left out."""
     tallies = {stage: corpus.tallies(stage) for stage in dict.fromkeys(row.stage for row in _ROWS)}
+    # What was fetched for a batch that is planned no more is kept, but it is on nobody's way.
+    planned = {batch.name for batch in list_batches(corpus)}
+    tallies["fetch"] = [tally for tally in tallies["fetch"] if tally.part in planned]
     steps = []
     for row in _ROWS:
         counts, parts = Counts(), 0

@@ -90,7 +90,7 @@ class Dedup:
     def inputs(self, corpus: Corpus) -> list[Part]:
         """The one part, when there are image parts. Raises InputError for an evaluation set that is not there."""
         tallies = corpus.tallies("image")
-        if not tallies:
+        if not tallies and corpus.tally(self.name, PART) is None:
             return []
         lists = [evaluation.digest(path, self._options) for path in self.settings.evaluation_sets]
         settings = self.settings.model_dump(exclude={"evaluation_sets"})

@@ -117,9 +117,10 @@ def select(
         counts = _join_dedup(database, corpus, accepted)
         database.register("located", _LOCATED.empty_table())
         database.execute("CREATE TABLE sample AS FROM located")
+        withdrawn = _withdrawn(corpus, tombstones)
         for image_part, wanted in _wanted_by_part(database):
             rows = _pairs(corpus, image_part, wanted, counts)
-            rows = _permitted(rows, tombstones, counts)
+            rows = _permitted(rows, withdrawn, counts)
             database.register("located", _located(rows, wanted, recipe))
             database.execute("INSERT INTO sample FROM located")
             counts.kept += len(rows)
@@ -206,18 +207,27 @@ def _pairs(corpus: Corpus, image_part: str, wanted: pa.Table, counts: Counts) ->
     return rows
 
 
-def _permitted(rows: pa.Table, tombstones: Tombstones, counts: Counts) -> pa.Table:
+def _withdrawn(corpus: Corpus, tombstones: Tombstones) -> pa.Array:
+    """The pairs that a tombstone covers, by any of the pages they stand on, in any part."""
+    found: set[str] = set()
+    names = ["url", "page_url", "pair_id", "sha256", "phash"]
+    for part in corpus.parts("image") if tombstones.stones else ():
+        rows = corpus.read("image", part, columns=names).to_pylist()
+        found.update(row["pair_id"] for row in rows if tombstones.covers(**row))
+    return pa.array(sorted(found), pa.string())
+
+
+def _permitted(rows: pa.Table, withdrawn: pa.Array, counts: Counts) -> pa.Table:
     """`rows` without what is withdrawn, or was never ours to take."""
     rights = rows["rights"].combine_chunks()
     refusing = pc.list_parent_indices(rights).filter(pc.struct_field(rights.flatten(), "refuses"))
     refused = pc.is_in(pa.array(range(len(rows)), pa.int64()), value_set=refusing.cast(pa.int64()))
     counts.dropped[str(RIGHTS_REFUSED)] += refused.true_count
     rows = rows.filter(pc.invert(refused))
-    if tombstones.stones:
-        names = ["url", "page_url", "pair_id", "sha256", "phash"]
-        withdrawn = pa.array([tombstones.covers(**row) for row in rows.select(names).to_pylist()], pa.bool_())
-        counts.dropped[str(TAKEN_DOWN)] += withdrawn.true_count
-        rows = rows.filter(pc.invert(withdrawn))
+    if len(withdrawn):
+        gone = pc.is_in(rows["pair_id"].combine_chunks(), value_set=withdrawn)
+        counts.dropped[str(TAKEN_DOWN)] += gone.true_count
+        rows = rows.filter(pc.invert(gone))
     counts.dropped = +counts.dropped
     return rows
 

@@ -64,8 +64,16 @@ REDIRECT_LOOP = reason_of_asking(
     "redirect_loop", what="A redirect to an address already visited.", why="It never ends."
 )
 
+TAKEN_DOWN = Reason(
+    "taken_down",
+    stage="fetch",
+    what="An image whose URL (or one that it redirects to), bytes or likeness a tombstone covers, or all of its pages.",
+    why="What was withdrawn never comes back. It is not asked for.",
+    source="tombstones.jsonl",
+)
 REFUSALS: Final = frozenset(
     {
+        TAKEN_DOWN,
         REFUSED_BY_ROBOTS_TXT,
         REFUSED_BY_X_ROBOTS_TAG,
         REFUSED_BY_TDMREP,
@@ -156,21 +164,28 @@ class Client:
         await self._session.close()
         await self._resolver.close()
 
-    async def get(self, url: str, *, kind: str = "image", max_bytes: int | None = None) -> Reply:
+    async def get(
+        self,
+        url: str,
+        *,
+        kind: str = "image",
+        max_bytes: int | None = None,
+        withdrawn: Callable[[str], bool] = lambda url: False,
+    ) -> Reply:
         """Ask for `url`, and again within `settings.retries` for what may succeed.
 
         kind: `image`, or, on one site, `page` and `sitemap` (whose own X-Robots-Tag speaks of search results,
         not of reading it): these two are not followed to another origin. max_bytes: of the decoded body;
-        `settings.max_bytes` by default."""
+        `settings.max_bytes` by default. withdrawn: whether an address was taken down, asked of every redirect."""
         limit = self.settings.max_bytes if max_bytes is None else max_bytes
         for attempt in range(self.settings.retries + 1):
-            reply = await self._follow(url, kind, limit)
+            reply = await self._follow(url, kind, limit, withdrawn)
             if not reply.retryable or reply.reason in _FOR_A_LATER_RUN or attempt == self.settings.retries:
                 break
             await asyncio.sleep(backoff_seconds(url, attempt, self._backoff))
         return reply
 
-    async def _follow(self, url: str, kind: str, limit: int) -> Reply:
+    async def _follow(self, url: str, kind: str, limit: int, withdrawn: Callable[[str], bool]) -> Reply:
         """One try: the request and its redirects."""
         reply = Reply(url, final_url=url)
         seconds = self.settings.timeout_seconds
@@ -180,6 +195,8 @@ class Client:
             if isinstance(asked, Reason):
                 return _ended(reply, asked)
             reply.final_url = str(asked)
+            if withdrawn(reply.final_url):
+                return _ended(reply, TAKEN_DOWN)
             if asked in visited:
                 return _ended(reply, REDIRECT_LOOP)
             if kind != "image" and any(asked.origin() != before.origin() for before in visited):

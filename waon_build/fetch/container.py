@@ -60,7 +60,14 @@ _NOT_TAKEN = re.compile(
     rb"|DDS |icns|SIMPLE|P[1-7]\s|BLP[12]|\x59\xa6\x6a\x95",
     re.DOTALL,
 )
-_SVG = re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg[\s>]", re.DOTALL | re.IGNORECASE)
+# Atomic and possessive: a run of comments has one reading, and no other is tried.
+_SVG = re.compile(
+    rb"\s*+(?:<\?xml[^>]*+>\s*+)?+(?>(?:<!--.*?-->|<!DOCTYPE svg[^>]*+>)\s*+)*+<svg[\s>]", re.DOTALL | re.IGNORECASE
+)
+
+
+MOST_FRAMES = 1_000_000
+"""What an animation is believed to have at most: a header may say four billion, and a row holds 32 bits."""
 
 
 class Still(NamedTuple):
@@ -178,7 +185,7 @@ def _png(data: bytes) -> Still:
         if kind == b"eXIf":
             orientation = _orientation(data[position + 8 : end - 4])
         elif kind == b"acTL":
-            frames = max(1, struct.unpack_from(">I", data, position + 8)[0])
+            frames = min(max(1, struct.unpack_from(">I", data, position + 8)[0]), MOST_FRAMES)
         if kind in _PNG_KEPT and (kind != b"iCCP" or _profile_fits(data[position + 8 : end - 4])):
             kept.append(data[position:end])
         elif kind[:1].isupper():

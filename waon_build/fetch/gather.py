@@ -16,20 +16,13 @@ from datetime import UTC, datetime
 from multiprocessing import get_context
 from typing import Final, Protocol
 
-from waon_build.fetch.client import REFUSALS
+from waon_build.fetch.client import REFUSALS, TAKEN_DOWN
 from waon_build.fetch.decode import Stored, decode
 from waon_build.fetch.spool import Place, Spool
 from waon_build.recipe import FetchSettings
 from waon_build.records import Image, Reason, Reply
 from waon_build.rights.tombstones import Tombstones
 
-TAKEN_DOWN = Reason(
-    "taken_down",
-    stage="fetch",
-    what="An image whose URL, bytes or likeness a tombstone covers.",
-    why="What was withdrawn never comes back. Its URL is not asked for.",
-    source="tombstones.jsonl",
-)
 DECODER_CRASHED = Reason(
     "decoder_crashed",
     stage="fetch",
@@ -44,7 +37,7 @@ HELD_BYTES: Final = 256 << 20
 class Asks(Protocol):
     """What is needed of `client.Client`."""
 
-    async def get(self, url: str, *, kind: str = "image", max_bytes: int | None = None) -> Reply: ...
+    async def get(self, url: str, *, withdrawn: Callable[[str], bool] = ...) -> Reply: ...
 
 
 ClientFactory = Callable[[], AbstractAsyncContextManager[Asks]]
@@ -90,7 +83,7 @@ class Gathering:
         return done
 
     async def _one(self, client: Asks, before: Image) -> Image:
-        reply = await client.get(before.url)
+        reply = await client.get(before.url, withdrawn=lambda url: self._stones.covers(url=url))
         image = Image(
             before.url,
             status="refused" if reply.reason in REFUSALS else "failed",

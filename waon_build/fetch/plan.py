@@ -161,7 +161,9 @@ class _Planning:
         self._view("text", "text", list(self.part.inputs), CANDIDATE)
         self._view("earlier", "plan", earlier, SEEN, role="seen")
         self._view("earlier_plan", "plan", earlier, PLANNED)
+        before = [name for name in self.corpus.parts("fetch") if name.partition("-")[0] < self.part.name]
         self._view("fetched", "fetch", fetched, _URLS)
+        self._view("fetched_earlier", "fetch", before, _URLS)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,6 +5,7 @@
 --   earlier       keys of the distinct pairs of earlier generations: caption_key, host_key, url_key
 --   earlier_plan  what earlier generations planned (schema PLANNED)
 --   fetched       what this generation has fetched already: url
+--   fetched_earlier  what earlier generations have fetched: url
 -- Variables: per_host, in_all, generation, samples. Functions: normalised(caption), taken_down(url, page_url).
 --
 -- Keys are 64 bits of MD5. A collision could at worst count two captions as one, or put two URLs into one batch.
@@ -68,11 +69,14 @@ SELECT md5_number_lower(url) AS url_key, min(part_name) AS batch
 FROM fetched JOIN fetched_file USING (filename)
 GROUP BY url_key;
 
--- A URL that an earlier generation planned is fetched there.
+-- A URL that an earlier generation planned is fetched there; so is one that it fetched, and plans no more.
 CREATE TABLE image_part AS
 SELECT url, min(image_part) AS image_part
-FROM earlier_plan
-WHERE batch = image_part
+FROM (
+    SELECT url, image_part FROM earlier_plan WHERE batch = image_part
+    UNION ALL
+    SELECT url, part_name FROM fetched_earlier JOIN fetched_earlier_file USING (filename)
+)
 GROUP BY url;
 
 -- name: hosts

@@ -156,7 +156,7 @@ class Politeness:
     def _forget_idle(self) -> None:
         now = time.monotonic()
         for host, state in list(self._hosts.items()):
-            if not state.active and not state.failures and max(state.next_start, state.paused_until) <= now:
+            if not state.active and max(state.next_start, state.paused_until) <= now:
                 del self._hosts[host]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import IO
@@ -17,9 +18,9 @@ import pyarrow.compute as pc
 
 from waon_build.batches import Batch, candidates_of, list_batches
 from waon_build.corpus import Corpus, Part, PartWriter, fingerprint
-from waon_build.fetch.client import Client
+from waon_build.fetch.client import TAKEN_DOWN, Client
 from waon_build.fetch.decode import VERSION
-from waon_build.fetch.gather import TAKEN_DOWN, ClientFactory, Gathering, Progress
+from waon_build.fetch.gather import ClientFactory, Gathering, Progress
 from waon_build.fetch.origin import Origins
 from waon_build.fetch.plan import Plan
 from waon_build.fetch.politeness import Politeness
@@ -72,13 +73,16 @@ class Fetch:
             spool = stack.enter_context(closing(Spool(writer.folder)))
             before = stack.enter_context(closing(_Before(corpus, part)))
             stones = Tombstones.load(corpus)
-            planned = _urls(corpus, part.name)
+            planned, withdrawn = _urls(corpus, part.name, stones)
             images: dict[str, Image] = {}
             wanted: list[Image] = []
             for url in sorted(planned | before.images.keys()):
                 image = before.images.get(url)
-                if stones.covers(url=url) or (image and stones.covers(sha256=image.sha256, phash=image.phash)):
-                    images[url] = Image(url, "refused", str(TAKEN_DOWN))
+                if url in withdrawn or stones.covers(url=url) or (image and _is_withdrawn(image, stones)):
+                    known = image or Image(url, "refused")  # the evidence stays, the picture goes
+                    images[url] = replace(
+                        known, status="refused", reason=str(TAKEN_DOWN), retryable=False, stored_in=""
+                    )
                 elif image and self._stays(image, before.fits):
                     images[url] = image
                 elif url in planned:
@@ -142,10 +146,19 @@ def _form(part_fingerprint: str) -> str:
     return part_fingerprint.partition("-")[0]
 
 
-def _urls(corpus: Corpus, batch: str) -> set[str]:
-    """The distinct URLs that are fetched in a batch."""
-    table = candidates_of(corpus, batch, ["url", "image_part"])
-    return set(table.filter(pc.equal(table["image_part"], batch))["url"].to_pylist())
+def _urls(corpus: Corpus, batch: str, stones: Tombstones) -> tuple[set[str], set[str]]:
+    """The distinct URLs that are fetched in a batch, and those of them all of whose pages are withdrawn."""
+    table = candidates_of(corpus, batch, ["url", "image_part", "page_url"])
+    table = table.filter(pc.equal(table["image_part"], batch))
+    urls = set(table["url"].to_pylist())
+    if not stones.stones:
+        return urls, set()
+    pages = zip(table["url"].to_pylist(), table["page_url"].to_pylist(), strict=True)
+    return urls, urls - {url for url, page in pages if not stones.covers(page_url=page)}
+
+
+def _is_withdrawn(image: Image, stones: Tombstones) -> bool:
+    return stones.covers(url=image.final_url, sha256=image.sha256, phash=image.phash)
 
 
 def _write(writer: PartWriter, images: dict[str, Image], planned: set[str], spool: Spool, before: _Before) -> None:

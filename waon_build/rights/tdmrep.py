@@ -49,7 +49,8 @@ def reserved(value: object) -> bool:
 
 def _rules(body: bytes) -> list[Rule]:
     try:
-        data = json.loads(body[:MAX_BYTES])
+        # Through text once more: JSON's escapes may spell half a character, which no table can hold.
+        data = json.loads(json.dumps(json.loads(body[:MAX_BYTES]), ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return [Rule(Pattern("/"), True, "tdmrep.json cannot be read")]
     return [_rule(entry) for entry in (data if isinstance(data, list) else [data])]

@@ -10,10 +10,12 @@ import hashlib
 import json
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import numpy as np
+from yarl import URL
 
 from waon_build.corpus import Corpus
 from waon_build.records import InputError
@@ -76,14 +78,15 @@ class Tombstones:
         """Write one tombstone, and return all there are now. Adding what is there changes nothing.
 
         Raises InputError when kind or value cannot be a tombstone."""
-        present = cls.load(corpus)
         value = normalised(kind, value)
-        if value in present._values[kind]:
-            return present
-        at = datetime.now(UTC).isoformat(timespec="seconds")
-        stones = [*present.stones, Tombstone(kind, value, why, at)]
-        lines = (json.dumps(stone._asdict(), ensure_ascii=False) + "\n" for stone in stones)
-        corpus.put(corpus.path(FILE), "".join(lines).encode())
+        with corpus.turn(FILE):
+            present = cls.load(corpus)
+            if value in present._values[kind]:
+                return present
+            at = datetime.now(UTC).isoformat(timespec="seconds")
+            stones = [*present.stones, Tombstone(kind, value, why, at)]
+            lines = (json.dumps(stone._asdict(), ensure_ascii=False) + "\n" for stone in stones)
+            corpus.put(corpus.path(FILE), "".join(lines).encode())
         return cls(stones)
 
     def covers(self, url: str = "", page_url: str = "", pair_id: str = "", sha256: str = "", phash: str = "") -> bool:
@@ -133,14 +136,17 @@ def normalised(kind: str, value: str) -> str:
     raise InputError(f"tombstone: {value[:80]!r} is not a {kind}: give {expected.get(kind, '16 hex digits')}")
 
 
+@lru_cache(maxsize=4096)
 def _normal_url(url: str) -> str:
-    """Without fragment and default port, scheme and host in lower case."""
+    """The address as it is asked for: without fragment, default port and dots, escapes and host in one form
+    (`%E5%86%99` and `写` are one; so are `xn--...` and its letters)."""
     try:
-        split = urlsplit(url.strip())
-    except ValueError:
+        read = URL(url.strip()).with_fragment(None)
+        host = (read.host or "").rstrip(".")
+        read = read.with_host(host) if host else read
+        return str(read.with_path("/")) if not read.path else str(read)
+    except (ValueError, UnicodeError):
         return url.strip()
-    site = split.netloc.lower().removesuffix({"http": ":80", "https": ":443"}.get(split.scheme, ""))
-    return urlunsplit((split.scheme, site, split.path or "/", split.query, ""))
 
 
 def _host(url: str) -> str:
