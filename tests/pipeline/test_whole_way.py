@@ -105,3 +105,11 @@ def test_what_was_taken_down_leaves_the_queue_and_the_next_release(demo_recipe: 
     (after,) = set(pipeline.state(loaded).releases) - {before}
     assert verify(after).samples in (samples - 1, samples)
     assert gone not in {row["pair_id"] for row in corpus.read("route", "tasks").to_pylist() if row["kind"] == "normal"}
+
+
+def test_filters_that_leave_nothing_empty_the_queue(demo_recipe: Path, run) -> None:
+    run(demo_recipe, {})
+    assert pipeline.queued(recipe.load(demo_recipe))
+    run(demo_recipe, {"filters.text.min_characters": 900})
+    left = pipeline.queued(recipe.load(demo_recipe))
+    assert [task for task in left if task.url] == []

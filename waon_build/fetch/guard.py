@@ -89,7 +89,7 @@ class Guard:
             return NOT_A_WEB_ADDRESS
         if not self.allows_host(site.raw_host):
             return ADDRESS_NOT_PUBLIC
-        return URL(f"{site.scheme}://{site.raw_authority}{rest}", encoded=True)
+        return URL(f"{site.scheme}://{site.raw_authority.lower()}{rest}", encoded=True)
 
     def allows_host(self, host: str) -> bool:
         """Whether `host` may be asked as far as its text tells: an address must be public, and a number that
