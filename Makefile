@@ -10,7 +10,7 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev lint
 	$(BIN)/pytest -m "not slow" -n auto
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n auto
 
 test-fast: $(VENV)/installed-dev
 	$(BIN)/pytest -m "not slow" -n auto -x

@@ -121,6 +121,18 @@ def test_a_chain_of_pictures_is_cut_at_the_largest_diameter(made: Any) -> None:
     assert reasons(made.table(max_diameter=24), *rows) == ["", *["near_duplicate_image"] * 3]
 
 
+def test_a_chain_of_pictures_with_one_phash_is_cut_at_twice_the_second_radius(made: Any) -> None:
+    """Words on white share all 64 bits, and differ by a few of 256 from one to the next."""
+    look = made.look(1)
+    bits, rest = sorted(look.bits256), sorted(set(range(256)) - look.bits256)
+    steps = [
+        type(look)(look.bits, (look.bits256 - set(bits[:turned])) | set(rest[:turned])) for turned in (0, 15, 30, 45)
+    ]
+    rows = [made.row(f"{number}", step, side=100 - number) for number, step in enumerate(steps)]
+    made.part("p", rows)
+    assert reasons(made.table(), *rows) == ["", "near_duplicate_image", "near_duplicate_image", ""]
+
+
 # --- people's work
 
 

@@ -361,3 +361,18 @@ def test_the_short_way_to_join_gives_what_the_standard_way_gives(base: str, url:
     found = absolute(url, base)
     if found is not None and url:
         assert found == joined
+
+
+def test_a_picture_without_a_caption_does_not_take_its_neighbours() -> None:
+    page = read(
+        '<figure class=gallery><figure><img src="a.jpg"><figcaption>鳥居</figcaption></figure>'
+        '<figure><img src="b.jpg"></figure></figure>'
+    )
+    assert [url for url, _, _ in pairs(page)] == ["http://a.example/dir/a.jpg"]
+
+
+def test_a_caption_is_read_as_one_reads_it() -> None:
+    """Elements within a line part no words, and how a word is pronounced is not said twice."""
+    markup = "<ruby>夜<rt>や</rt>景<rt>けい</rt></ruby>"
+    page = read(f'<figure><img src="a.jpg"><figcaption>東京<b>タワー</b>の{markup}<br>2024年</figcaption></figure>')
+    assert pairs(page)[0][1] == "東京タワーの夜景 2024年"

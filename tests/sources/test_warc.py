@@ -111,13 +111,27 @@ def test_a_truncated_file_gives_what_can_be_read_and_says_where_it_broke() -> No
     assert "truncated_record" in found.problems[0]
 
 
-def test_a_damaged_member_ends_the_file_and_the_loss_is_said() -> None:
+def test_after_a_damaged_member_reading_goes_on_and_the_loss_is_said() -> None:
     first = archive((PAGE, {}))
     damaged = bytearray(archive((PAGE, {})))
     damaged[20:] = bytes(byte ^ 0xFF for byte in damaged[20:])
     found = Reading(first + bytes(damaged) + first)
-    assert [page.url for page in found.pages] == ["http://a.example/0"]
-    assert "the rest of the file is lost" in found.problems[-1]
+    assert [page.url for page in found.pages] == ["http://a.example/0", "http://a.example/0"]
+    assert found.problems
+
+
+def test_a_network_that_breaks_off_is_no_damage_of_the_file() -> None:
+    """The part must fail and be tried again, not be committed as if the file ended there."""
+    data = archive((PAGE, {}), (PAGE, {}), (PAGE, {}))
+
+    class Breaking(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > len(data) // 2:
+                raise ConnectionResetError(104, "Connection reset by peer")
+            return super().read(min(size or 100, 100))
+
+    with pytest.raises(ConnectionResetError):
+        list(html_pages(Breaking(data), "x.warc.gz", 1_000_000, lambda why: None, lambda text: None))
 
 
 def test_an_address_of_more_than_4096_characters_is_none() -> None:

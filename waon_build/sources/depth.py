@@ -61,6 +61,8 @@ def is_too_deep(text: str) -> bool:
     at once. A closing tag counts only where a parser would heed it. Pages of ordinary length are not looked at."""
     if any(len(tag[0].split()) > _MOST_ATTRIBUTES for tag in _LONG_TAG.finditer(text)):
         return True
+    if text.count("=") > 10_000 and any(token[0].count("=") > 2 * _MOST_ATTRIBUTES for token in _TOKEN.finditer(text)):
+        return True
     if text.count("<") < 3_000:
         return False
     opened: list[str] = []

@@ -294,13 +294,18 @@ def _base(tree: LexborHTMLParser, url: str) -> str:
 def _figure_captions(tree: LexborHTMLParser, images: list[LexborNode]) -> dict[int, str]:
     """The figure caption of each image that has one, by the image's `mem_id`. Of nested figures the
     innermost counts. Each element is walked once, however they are nested."""
-    captioned: dict[int, LexborNode] = {}  # by each element above a figure caption, the first one in it
+    captioned: dict[int, LexborNode] = {}  # by the figure that it stands in, the first of its captions
+    above: dict[int, int] = {}  # the figure that an element stands in
     node: LexborNode | None
     for caption in tree.css("figcaption"):
-        node = caption.parent
-        while node is not None and node.mem_id not in captioned:
-            captioned[node.mem_id] = caption
+        node, climbed = caption.parent, []
+        while node is not None and node.tag != "figure" and node.mem_id not in above:
+            climbed.append(node.mem_id)
             node = node.parent
+        if node is not None:
+            figure = above.get(node.mem_id, node.mem_id)
+            above.update(dict.fromkeys(climbed, figure))
+            captioned.setdefault(figure, caption)
     if not captioned:
         return {}
     texts: dict[int, str] = {}
@@ -324,6 +329,10 @@ def _figure_captions(tree: LexborHTMLParser, images: list[LexborNode]) -> dict[i
 
 
 _MOST_CAPTION_WORK = 10_000_000
+_PARAGRAPHS = frozenset(("p", "div", "br", "li", "dt", "dd", "tr", "td", "th", "h1", "h2", "h3", "h4", "h5", "h6"))
+"""Elements that part words. Others stand within a word: `東京<b>タワー</b>` has no space."""
+_READINGS = frozenset(("rt", "rp"))
+"""How a word is read, beside the word (`<ruby>`)."""
 
 
 def _caption_text(caption: LexborNode, left: list[int]) -> str:
@@ -334,12 +343,14 @@ def _caption_text(caption: LexborNode, left: list[int]) -> str:
         if length > _LONGEST_TEXT or left[0] < 0:
             break
         left[0] -= 10
-        if node.tag == "-text":
+        if node.tag in _PARAGRAPHS:
+            pieces.append(" ")
+        elif node.tag == "-text" and (node.parent is None or node.parent.tag not in _READINGS):
             text = node.text(deep=False)
             left[0] -= len(text)
             length += len(text)
             pieces.append(text)
-    return _folded(" ".join(pieces)[:_LONGEST_TEXT])
+    return _folded("".join(pieces)[:_LONGEST_TEXT])
 
 
 # --- the text around an image

@@ -1,23 +1,25 @@
 """A WARC (or ARC) file -> the HTML pages in it. What is no page is skipped, each record with a reason.
 
-Damaged files give what can be read: a record cut short, a member that does not decompress, a body that
-is not what its headers say. What was wrong is told in words with the offset. After a member that does not
-decompress the rest of the file is lost, and said to be. Nothing here looks into a page.
+Damaged files give what can be read: a record cut short, a member that does not decompress, a file that
+ends in the middle. What was wrong is told in one word with the offset, and reading goes on at the next
+record that is whole. Nothing here looks into a page.
 """
 
 from __future__ import annotations
 
+import gzip
 import re
 import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any, NamedTuple
 
-import brotli
-from fastwarc.warc import ArchiveIterator
+from fastwarc.warc import ArchiveIterator, WarcRecord
 from warcio.archiveiterator import ArchiveIterator as ArcIterator
 from warcio.exceptions import ArchiveLoadFailed
 
 from waon_build.records import InputError, Reason
+from waon_build.sources.addresses import LONGEST
+from waon_build.sources.payload import Header, decoded
 
 NOT_A_RESPONSE = Reason(
     "not_a_response",
@@ -52,7 +54,7 @@ BAD_ADDRESS = Reason(
 RECORD_UNREADABLE = Reason(
     "record_unreadable",
     stage="extract",
-    what="A response whose body cannot be read or decoded.",
+    what="A response whose headers or body cannot be read or decoded.",
     why="The file is damaged there; its tally says where and how.",
 )
 
@@ -62,7 +64,7 @@ class Response(NamedTuple):
     body: transfer and content encodings undone. captured_at: the WARC-Date."""
 
     url: str
-    headers: list[tuple[str, str]]
+    headers: list[Header]
     body: bytes
     captured_at: str
     offset: int
@@ -73,201 +75,189 @@ def html_pages(
 ) -> Iterator[Response]:
     """The HTML pages of a WARC file (plain, gzip, lz4 or zstd) or an ARC file, in file order.
 
-    name: of the file, for messages. max_bytes: of a body; a longer one comes one byte longer than that.
-    skip: called with the reason for each record that is no page. problem: called with what cannot be
-    read. Raises InputError when there is no record at all: it is not a WARC file.
+    stream: seekable. name: of the file, for messages. max_bytes: of a body; a longer one comes one byte
+    longer than that. skip: called with the reason for each record that is no page. problem: called with
+    what cannot be read, `NAME@OFFSET: word: detail`. Raises InputError when there is no record at all: it
+    is not a WARC file. Errors of the stream itself are passed on: another try may succeed.
     """
-    records = _arc_records(stream) if re.search(r"\.arc(\.gz)?$", name) else _warc_records(stream, max_bytes)
-    read = 0
-    try:
-        for record in records:
-            read += 1
-            reason = record if isinstance(record, Reason) else _why_not(record)
-            if reason is not None or isinstance(record, Reason):
-                skip(reason or RECORD_UNREADABLE)
-                continue
-            if record.missing:
-                problem(f"{name}@{record.offset}: truncated_record: {record.missing} bytes are missing")
-            body = _decoded(record, max_bytes)
-            if body is None:
-                problem(f"{name}@{record.offset}: undecodable_body")
-                skip(RECORD_UNREADABLE)
-                continue
-            yield Response(record.url, record.headers, body, record.date, record.offset)
-    except (OSError, ArchiveLoadFailed, ValueError, zlib.error) as error:
-        if read:
-            said = " ".join(str(error).split())[:200]
-            problem(f"{name}: damaged_archive after {read} records, the rest of the file is lost: {said}")
-    if not read:
+    file = _File(stream, max_bytes, lambda offset, what: problem(f"{name}@{offset}: {what}"))
+    for record in file.arc_records() if re.search(r"\.arc(\.gz)?$", name) else file.warc_records():
+        if isinstance(record, Reason):
+            skip(record)
+        else:
+            yield record
+    if not file.read:
         raise InputError(f"{name}: is not a WARC file: no record can be read: check `sources` or fetch the file again")
 
 
-class _Record(NamedTuple):
-    url: str
-    date: str
-    status: int
-    content_type: str
-    headers: list[tuple[str, str]]
-    body: bytes
-    offset: int
-    missing: int
-    """Bytes that the record announces and does not have."""
+class _File:
+    """One file being read. read: records so far. last: offset of the latest one."""
 
+    def __init__(self, stream: IO[bytes], max_bytes: int, problem: Callable[[int, str], None]) -> None:
+        self.stream, self.max_bytes, self._problem = stream, max_bytes, problem
+        self.read, self.last = 0, 0
+        self._told: set[int] = set()
 
-_LONGEST_ADDRESS = 4096
+    def warc_records(self) -> Iterator[Response | Reason]:
+        """Each record that can be read: a page, or why it is none."""
+        start: int | None = 0
+        while start is not None:
+            self.last = start
+            try:
+                yield from self._records_from(start)
+                return
+            except (OSError, ValueError, zlib.error) as error:
+                if not _is_damage(error):
+                    raise
+                self._tell("damaged_archive", _one_line(error))
+                start = _next_member(self.stream, self.last + 1)
 
+    def _records_from(self, start: int) -> Iterator[Response | Reason]:
+        self.stream.seek(start)
+        plain = self.stream.read(5) == b"WARC/"
+        self.stream.seek(start)
+        end = start
+        # Bodies are decoded by us: archives keep the headers of a coding that is already undone.
+        for record in ArchiveIterator(self.stream, parse_http=True, auto_decode="none", quirks_mode=True):
+            self._tell_of_gap(end, record.stream_pos, plain)
+            self.last, self.read = record.stream_pos, self.read + 1
+            end = self.last + _length(record)
+            try:
+                found = self._page(record)
+            except (OSError, ValueError, zlib.error):
+                yield RECORD_UNREADABLE
+                raise
+            yield found
+        if plain:
+            self._tell_of_gap(end, self.stream.seek(0, 2), plain)
+        elif self.read and not _ends_whole(self.stream, self.last):
+            self._tell("truncated_gzip", "the file ends in the middle of a record")
 
-def _why_not(record: _Record) -> Reason | None:
-    if record.status != 200:
-        return NOT_OK
-    if record.content_type not in ("text/html", "application/xhtml+xml"):
-        return NOT_HTML
-    is_address = len(record.url) <= _LONGEST_ADDRESS and re.match(r"https?://[^/]", record.url)
-    return None if is_address else BAD_ADDRESS
-
-
-def _warc_records(stream: IO[bytes], max_bytes: int) -> Iterator[_Record | Reason]:
-    # Bodies are decoded here, not by fastwarc: archives keep the headers of an encoding already undone.
-    for record in ArchiveIterator(stream, parse_http=True, auto_decode="none", quirks_mode=True):
+    def _page(self, record: WarcRecord) -> Response | Reason:
         kind = str(record.record_type)
         if kind != "response":
-            yield REVISIT_RECORD if kind == "revisit" else NOT_A_RESPONSE
-            continue
+            return REVISIT_RECORD if kind == "revisit" else NOT_A_RESPONSE
         http = record.http_headers
-        if http is None:
-            yield RECORD_UNREADABLE
-            continue
+        if http is None or not http.status_code:
+            self._tell("unreadable_headers", "they are no HTTP response")
+            return RECORD_UNREADABLE
+        headers = [(str(key), str(value)) for key, value in http.astuples()]
+        url = (record.headers.get("WARC-Target-URI") or "").strip().strip("<>")
+        if reason := _why_not(http.status_code, record.http_content_type or "", url):
+            return reason
         announced = record.content_length
-        body = record.reader.read(max_bytes + 1)
-        yield _Record(
-            (record.headers.get("WARC-Target-URI") or "").strip().strip("<>"),
-            record.headers.get("WARC-Date") or "",
-            http.status_code or 0,
-            (record.http_content_type or "").lower(),
-            [(str(key), str(value)) for key, value in http.astuples()],
-            body,
-            record.stream_pos,
-            max(0, min(announced, max_bytes + 1) - len(body)),
-        )
+        body = record.reader.read(self.max_bytes + 1)
+        if missing := min(announced, self.max_bytes + 1) - len(body):
+            self._tell("truncated_record", f"{missing} bytes are missing")
+        return self._response(url, headers, body, record.headers.get("WARC-Date") or "")
 
-
-def _arc_records(stream: IO[bytes]) -> Iterator[_Record | Reason]:
-    """ARC, the format before WARC, which fastwarc does not read."""
-    archive: Any = ArcIterator(stream, arc2warc=True)
-    for record in archive:
-        if record.rec_type != "response":
-            yield NOT_A_RESPONSE
-            continue
-        http = record.http_headers
-        if http is None:
-            yield RECORD_UNREADABLE
-            continue
-        status = http.get_statuscode() or ""
-        yield _Record(
-            (record.rec_headers.get_header("WARC-Target-URI") or "").strip(),
-            record.rec_headers.get_header("WARC-Date") or "",
-            int(status) if status.isdigit() else 0,
-            (http.get_header("Content-Type") or "").partition(";")[0].strip().lower(),
-            list(http.headers),
-            record.raw_stream.read(),
-            archive.get_record_offset(),
-            0,
-        )
-
-
-# --- bodies
-
-
-def _decoded(record: _Record, limit: int) -> bytes | None:
-    """The body with its transfer and content encodings undone, at most `limit` + 1 bytes of it; None when
-    that fails. Bodies that are already decoded under the headers of an encoding are taken as they are."""
-    headers = {key.lower(): value.lower() for key, value in record.headers}
-    body = record.body
-    if "chunked" in headers.get("transfer-encoding", ""):
-        body = _unchunked(body)
-    for encoding in reversed(re.split(r"[,\s]+", headers.get("content-encoding", ""))):
-        undo = _DECODERS.get(encoding)
-        if undo is None or not _looks_encoded(body, encoding):
-            continue
+    def arc_records(self) -> Iterator[Response | Reason]:
+        """As `warc_records`, for ARC, the format before WARC, which fastwarc does not read."""
+        archive: Any = ArcIterator(self.stream, arc2warc=True)
         try:
-            body = undo(body, limit + 1)
-        except (zlib.error, brotli.error):
-            return body if _looks_like_text(body) else None
-    return body[: limit + 1]
+            for record in archive:
+                self.last, self.read = archive.get_record_offset(), self.read + 1
+                yield self._arc_page(record)
+        except (OSError, ValueError, zlib.error, ArchiveLoadFailed) as error:
+            if not _is_damage(error):
+                raise
+            self._tell("damaged_archive", _one_line(error))
+
+    def _arc_page(self, record: Any) -> Response | Reason:
+        if record.rec_type != "response":
+            return NOT_A_RESPONSE
+        http = record.http_headers
+        status = (http.get_statuscode() if http else None) or ""
+        if not status.isdigit():
+            self._tell("unreadable_headers", "they are no HTTP response")
+            return RECORD_UNREADABLE
+        url = (record.rec_headers.get_header("WARC-Target-URI") or "").strip()
+        if reason := _why_not(int(status), http.get_header("Content-Type") or "", url):
+            return reason
+        body = record.raw_stream.read(self.max_bytes + 1)
+        return self._response(url, list(http.headers), body, record.rec_headers.get_header("WARC-Date") or "")
+
+    def _response(self, url: str, headers: list[Header], body: bytes, date: str) -> Response | Reason:
+        whole = decoded(body, headers, self.max_bytes + 1)
+        if whole is None:
+            self._tell("undecodable_body", "it is not in the coding that its headers name")
+            return RECORD_UNREADABLE
+        return Response(url, headers, whole, date, self.last)
+
+    def _tell_of_gap(self, end: int, begin: int, plain: bool) -> None:
+        """Tell of bytes between two records, which are passed over without a word otherwise."""
+        if plain and begin - end > _GAP:
+            self.last = end
+            self._tell("unreadable_bytes", f"{begin - end} of them hold no record")
+
+    def _tell(self, word: str, detail: str) -> None:
+        """Report a problem of the latest record, once."""
+        if self.last not in self._told:
+            self._told.add(self.last)
+            self._problem(self.last, f"{word}: {detail}")
 
 
-_CHUNK = re.compile(rb"[ \t]*([0-9a-fA-F]{1,8})[^\r\n]{0,200}\r?\n")
+_GAP = 100
+"""Bytes between two records of a plain file that may be blank lines and the writing of headers."""
 
 
-def _unchunked(body: bytes) -> bytes:
-    """The chunks of a body put together; the body itself when it is not chunked. A last chunk that is cut
-    short gives what there is of it."""
-    pieces: list[bytes] = []
-    at = 0
-    while found := _CHUNK.match(body, at):
-        size = int(found[1], 16)
-        if size == 0:
-            return b"".join(pieces)
-        pieces.append(body[found.end() : found.end() + size])
-        at = found.end() + size
-        if at >= len(body):
-            return b"".join(pieces)
-        at += 2 if body[at : at + 2] == b"\r\n" else 1 if body[at : at + 1] == b"\n" else 0
-    return b"".join(pieces) if pieces and at >= len(body) - 2 else body
+def _why_not(status: int, content_type: str, url: str) -> Reason | None:
+    if status != 200:
+        return NOT_OK
+    if content_type.partition(";")[0].strip().lower() not in ("text/html", "application/xhtml+xml"):
+        return NOT_HTML
+    return None if len(url) <= LONGEST and re.match(r"https?://[^/]", url) else BAD_ADDRESS
 
 
-_MOST_MEMBERS = 1_000
-"""Members of one gzip body: each costs a copy of what follows it."""
+def _length(record: WarcRecord) -> int:
+    """Bytes of a plain record."""
+    length = record.headers.get("Content-Length") or ""
+    headers = sum(len(key.encode()) + len(value.encode()) + 4 for key, value in record.headers.astuples())
+    return len("WARC/1.0\r\n") + headers + 4 + (int(length) if length.isdigit() else 0)
 
 
-def _inflate(bits: int) -> Callable[[bytes, int], bytes]:
-    def inflate(body: bytes, limit: int) -> bytes:
-        pieces: list[bytes] = []
-        for _ in range(_MOST_MEMBERS):
-            stream = zlib.decompressobj(bits)
-            pieces.append(stream.decompress(body, limit))
-            limit -= len(pieces[-1])
-            body = stream.unused_data if stream.eof else b""
-            if limit <= 0 or not body.startswith(b"\x1f\x8b"):
-                break
-        return b"".join(pieces)
-
-    return inflate
-
-
-def _deflate(body: bytes, limit: int) -> bytes:
-    """`deflate` means zlib by the standard, and a bare stream by many servers."""
-    try:
-        return _inflate(15)(body, limit)
-    except zlib.error:
-        return _inflate(-15)(body, limit)
+def _next_member(stream: IO[bytes], start: int) -> int | None:
+    """The offset of the first gzip member at or after `start` that holds a record, or None."""
+    block, magic = 1 << 20, b"\x1f\x8b\x08"
+    while True:
+        stream.seek(start)
+        data = stream.read(block)
+        for found in re.finditer(re.escape(magic), data):
+            stream.seek(start + found.start())
+            try:
+                if zlib.decompressobj(31).decompress(stream.read(4096), 5) == b"WARC/":
+                    return start + found.start()
+            except zlib.error:
+                continue
+        if len(data) < block:
+            return None
+        start += len(data) - len(magic) + 1
 
 
-def _brotli(body: bytes, limit: int) -> bytes:
-    stream = brotli.Decompressor()
-    whole: bytes = stream.process(body, output_buffer_limit=limit)
-    while len(whole) < limit and not stream.is_finished():
-        more = stream.process(b"", output_buffer_limit=limit - len(whole))
-        if not more:
-            break
-        whole += more
-    return whole
+def _ends_whole(stream: IO[bytes], start: int) -> bool:
+    """Whether the gzip members from `start` to the end of the file are complete. Other compressions are
+    taken to be."""
+    stream.seek(start)
+    member = zlib.decompressobj(31)
+    data = stream.read(1 << 16)
+    if not data.startswith(b"\x1f\x8b"):
+        return True
+    while data:
+        try:
+            member.decompress(data, 1 << 20)
+        except zlib.error:
+            return False
+        data = member.unconsumed_tail or member.unused_data or stream.read(1 << 16)
+        if member.eof and data:
+            member = zlib.decompressobj(31)
+    return member.eof
 
 
-_DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
-    "gzip": _inflate(31),
-    "x-gzip": _inflate(31),
-    "deflate": _deflate,
-    "br": _brotli,
-}
+def _is_damage(error: Exception) -> bool:
+    """Whether what could not be read is the file's fault, and not that of the disk or network it comes from:
+    readers of formats raise errors of their own, or OSErrors without a number."""
+    return not isinstance(error, OSError) or (type(error) in (OSError, gzip.BadGzipFile) and error.errno is None)
 
 
-def _looks_encoded(body: bytes, encoding: str) -> bool:
-    if encoding in ("gzip", "x-gzip"):
-        return body.startswith(b"\x1f\x8b")
-    return not _looks_like_text(body)
-
-
-def _looks_like_text(body: bytes) -> bool:
-    start = body[:256].lstrip()
-    return start.startswith(b"<") and b"\x00" not in start
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
