@@ -17,7 +17,6 @@ from waon_build.fetch.politeness import (
     backoff_seconds,
 )
 
-
 LATE = 0.08
 """Seconds by which a busy machine may see the first of several starts late."""
 
