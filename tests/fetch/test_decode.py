@@ -304,7 +304,10 @@ for name in sys.argv[1:]:
     began = time.process_time()
     found = decode(data, settings)
     answers[name] = [list(found[1:]) if isinstance(found, Stored) else str(found), time.process_time() - began]
+status = Path("/proc/self/status")  # ru_maxrss begins with the peak of whoever started this process
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+if status.exists():
+    peak = int(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))) * 1024
 print(json.dumps([answers, peak]))
 """
 
