@@ -142,10 +142,10 @@ def components(n: int, i: np.ndarray, j: np.ndarray) -> list[list[int]]:
 
 
 @pytest.mark.slow
-def test_a_heap_of_a_hundred_thousand_linked_looks_is_split_in_time() -> None:
+def test_a_heap_of_linked_looks_is_split_in_time() -> None:
     """What low-entropy pictures do: one component that is far too wide."""
     random = np.random.default_rng(0)
-    n = 100_000
+    n = 30_000
     base = random.integers(0, n, n)
     phash = np.full(n, STEP, np.uint64)
     for at in range(1, n):
@@ -155,4 +155,4 @@ def test_a_heap_of_a_hundred_thousand_linked_looks_is_split_in_time() -> None:
     best = clusters(looks, [(base[1:], np.arange(1, n))], Diameter(16, 60))
     bits64, _ = looks.distances(np.arange(n), best)
     assert bits64.max() <= 16
-    assert len(np.unique(best)) > 100
+    assert 100 < len(np.unique(best)) < n / 2

@@ -405,7 +405,7 @@ def test_a_pair_takes_tens_of_bytes(made: Any) -> None:
     finally:
         tracemalloc.stop()
     assert tally.rows.kept == n
-    assert peak < 400, f"{peak:.0f} bytes a pair"
+    assert peak < 300, f"{peak:.0f} bytes a pair"
 
 
 def _random_rows(random: np.random.Generator, n: int) -> pa.Table:

@@ -537,6 +537,7 @@ def test_content_codings_are_undone(coding: str, body: bytes) -> None:
         ("br", b"abc"),
         ("gzip, gzip", gzip.compress(gzip.compress(b"x"))),
     ],
+    ids=["no gzip", "gzip cut short", "no brotli", "gzip in gzip"],
 )
 def test_a_body_that_is_not_encoded_as_it_says_is_malformed(coding: str, body: bytes) -> None:
     reply, _ = one({"/p": answer(body, headers=[f"Content-Encoding: {coding}"])}, "/p", kind="page")

