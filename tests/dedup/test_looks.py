@@ -157,7 +157,31 @@ def test_many_variations_of_one_hash_are_compared_in_bounded_pieces(monkeypatch:
     phash256[250:] = phash256[:250] ^ np.uint64(1)
     looks = Looks.of(np.full(500, 0x5555_5555_5555_5555, np.uint64), phash256)
     monkeypatch.setattr("waon_build.dedup.looks._CHUNK", 1000)
+    monkeypatch.setattr("waon_build.dedup.looks._CROWD", 1 << 20)
     assert same(looks) == {(at, at + 250) for at in range(250)}
+
+
+@settings(deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1), sizes=st.tuples(st.integers(0, 90), st.integers(0, 90)), second=st.integers(0, 256)
+)
+def test_crowds_of_one_hash_give_the_pairs_that_comparing_one_by_one_gives(
+    seed: int, sizes: tuple[int, int], second: int
+) -> None:
+    """A crowd is compared in tiles, within itself and with a crowd nearby; a few are compared pair by pair."""
+    random = np.random.default_rng(seed)
+    phash = np.repeat(np.array([0x5555_5555_5555_5555, 0x5555_5555_5555_5556], np.uint64), sizes)
+    motifs = random.integers(0, 2**64, (3, 4), dtype=np.uint64)[random.integers(0, 3, len(phash))]
+    one_bit = np.uint64(1) << random.integers(0, 64, (len(phash), 4), dtype=np.uint64)
+    looks = Looks(phash, motifs ^ one_bit, random.random(len(phash)) < 0.9)
+    order = random.permutation(len(phash))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("waon_build.dedup.looks._CROWD", 1 << 20)
+        one_by_one = same(looks.take(order), second=second)
+        patch.setattr("waon_build.dedup.looks._CROWD", 0)
+        patch.setattr("waon_build.dedup.looks._ROWS", 7)
+        patch.setattr("waon_build.dedup.looks._COLUMNS", 20)
+        assert same(looks.take(order), second=second) == one_by_one
 
 
 # --- real pictures
