@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from waon_build.corpus import Corpus, Part
+from waon_build.records import CLUSTER
+
 TABLE = "url,caption\nhttp://127.0.0.1:9/a.jpg,夕暮れの鳥居\n"
 
 
@@ -84,6 +87,18 @@ def test_a_corrupt_source_is_one_line_and_leaves_no_part(name: str, tmp_path: Pa
     assert list((tmp_path / "corpus").rglob("*.parquet")) == []
 
 
+def test_an_export_of_nothing_accepted_is_one_line(tmp_path: Path) -> None:
+    """The error is raised while a DuckDB connection is open, which must not report itself at the end."""
+    recipe = write_recipe(tmp_path)
+    corpus = Corpus(str(tmp_path / "corpus"))
+    with corpus.write("dedup", Part("clusters", "image", "x"), CLUSTER) as writer:
+        writer.commit()
+    ended = waon_build("export", recipe, cwd=tmp_path)
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stderr.strip().splitlines()[-1:] == ended.stderr.strip().splitlines(), ended.stderr
+    assert "no accepted pair is left to release" in ended.stderr
+
+
 def test_check_prints_the_effective_recipe(tmp_path: Path) -> None:
     ended = waon_build("recipe", "check", write_recipe(tmp_path), "--set", "dedup.radius=3", "--json", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
@@ -128,6 +143,19 @@ def test_a_command_typed_wrong_ends_in_exit_code_2_and_says_how_it_goes(argument
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("place", ["nosuch://x/y", "s3a:://"])
+def test_a_release_at_no_address_is_bad_input(place: str, tmp_path: Path) -> None:
+    ended = waon_build("verify", place, cwd=tmp_path)
+    assert (ended.returncode, len(ended.stderr.strip().splitlines())) == (2, 1), ended.stderr
+
+
+def test_a_demo_wants_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    ended = waon_build("demo", "--folder", tmp_path / "file", cwd=tmp_path)
+    assert (ended.returncode, (tmp_path / "file").read_text()) == (2, "mine")
+    assert len(ended.stderr.strip().splitlines()) == 1
+
+
 def test_a_demo_never_removes_a_folder_that_it_did_not_make(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("mine")
     ended = waon_build("demo", "--folder", tmp_path, cwd=tmp_path)
@@ -138,4 +166,6 @@ def test_secrets_are_neither_shown_nor_taken_on_the_command_line(tmp_path: Path)
     recipe = write_recipe(tmp_path, runtime={"storage_options": {"secret": "hush"}})
     assert "hush" not in waon_build("recipe", "check", recipe, cwd=tmp_path).stdout
     ended = waon_build("recipe", "check", recipe, "--set", "runtime.storage_options.secret=hush", cwd=tmp_path)
+    assert (ended.returncode, "hush" in ended.stderr) == (2, False)
+    ended = waon_build("recipe", "check", recipe, "--set", "annotation={database: hush}", cwd=tmp_path)
     assert (ended.returncode, "hush" in ended.stderr) == (2, False)

@@ -92,3 +92,16 @@ def test_every_field_of_a_recipe_says_what_it_is() -> None:
 
     models = (Recipe, recipe.WarcSource, recipe.SiteSource, recipe.TableSource)
     assert [name for model in models for name in undescribed(model)] == []
+
+
+def test_a_field_said_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text("name: x\ncorpus: c\nname: y\nsources: []\n")
+    with pytest.raises(RecipeError, match=r"line 3 says name twice: keep one"):
+        recipe.load(path)
+
+
+def test_a_section_without_anything_is_its_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text("name: x\ncorpus: c\nfetch:\nfilters:\n  text:\nsources: [{kind: table, paths: [x.csv]}]\n")
+    assert recipe.load(path).filters.text.min_characters == 2

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import sys
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -206,6 +207,9 @@ def main() -> None:
     try:
         app()
     except InputError as error:
+        # Prefect keeps the error to the end, and its traceback what was open: a DuckDB connection that lives
+        # as long as the interpreter reports itself in forty lines.
+        traceback.clear_frames(error.__traceback__)
         people.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
 
@@ -214,14 +218,17 @@ def _make_room(folder: Path) -> None:
     """Remove the demo that an earlier run left: this one is made from nothing, to be seen whole. A folder
     without our mark is not ours to remove."""
     mark = Path(folder, ".waon-build-demo")
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if not mark.exists():
             raise InputError(
                 f"{folder}: holds something else than a demo: give `waon-build demo --folder` another place"
             )
         shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text("Made by `waon-build demo`, which removes this folder when it runs again.\n", encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        mark.write_text("Made by `waon-build demo`, which removes this folder when it runs again.\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror}): give --folder another place") from error
 
 
 def _ingest(recipe: Path, overrides: dict[str, Any]) -> None:
@@ -280,12 +287,13 @@ def _overrides(settings: Iterable[str] | None) -> dict[str, Any]:
         field, equals, value = setting.partition("=")
         if not equals:
             raise InputError(f"--set {setting}: is not FIELD=VALUE, e.g. --set fetch.contact=me@example.org")
-        if field.startswith(SECRET):
-            raise InputError(f"--set {field}: Prefect would record it for all to read: set it in the recipe's file")
         try:
             overrides[field] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise InputError(f"--set {setting}: its value is not YAML: put it in quotes") from error
+            raise InputError(f"--set {field}: its value is not YAML: put it in quotes") from error
+        whole_section = overrides[field] if isinstance(overrides[field], dict) else ()
+        if field.startswith(SECRET) or any(f"{field}.{name}" in SECRET for name in whole_section):
+            raise InputError(f"--set {field}: Prefect would record it for all to read: set it in the recipe's file")
     return overrides
 
 

@@ -129,8 +129,11 @@ class Corpus:
         except FileNotFoundError:
             return None
         try:
-            return Tally.from_json(json.loads(data))
-        except (ValueError, KeyError, TypeError) as error:
+            tally = Tally.from_json(json.loads(data))
+            if not tally.rows.adds_up or not isinstance(tally.files, dict):
+                raise ValueError("it does not add up")
+            return tally
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{self.path(stage, part)}.tally.json: is damaged: delete it and run again to redo this part"
             ) from error
@@ -160,14 +163,24 @@ class Corpus:
         Raises InputError when the part is missing or unreadable."""
         path = self.file(stage, part, role)
         if path is None:
-            raise InputError(f"{self.path(stage, part)}: there is no such part: run the stages before it first")
+            raise _no_such_part(self.path(stage, part))
         try:
             with self.fs.open(path, "rb") as file:
                 return pq.read_table(file, columns=columns, filters=filters)
         except (pa.ArrowException, OSError) as error:
-            raise InputError(
-                f"{path}: cannot be read ({_first_line(error)}): delete {part}.tally.json beside it and run again"
-            ) from error
+            raise _unreadable(path, part, error) from error
+
+    def batches(self, stage: str, part: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows of one committed part, at most ROW_GROUP at a time: what a part holds need not fit in memory.
+        Raises InputError as `read` does."""
+        path = self.file(stage, part)
+        if path is None:
+            raise _no_such_part(self.path(stage, part))
+        try:
+            with self.fs.open(path, "rb") as file:
+                yield from pq.ParquetFile(file).iter_batches(ROW_GROUP, columns=columns)
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(path, part, error) from error
 
     def image_bytes(self, stored_in: str, offset: int, size: int) -> bytes:
         """The stored bytes of one image, by the `stored_in`, `offset` and `size` of its row."""
@@ -237,8 +250,12 @@ class Corpus:
         if not self.is_local:
             yield
             return
-        os.makedirs(self.root, exist_ok=True)
-        with open(self.path(f".{name}.lock"), "ab") as file:
+        try:
+            os.makedirs(self.root, exist_ok=True)
+            file = open(self.path(f".{name}.lock"), "ab")  # noqa: SIM115 - closed below
+        except OSError as error:
+            raise InputError(f"{self.path(name)}: cannot be written ({error.strerror}): allow it") from error
+        with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -393,6 +410,16 @@ class PartWriter:
             left |= {path.name for path in Path(folder).glob(f"{self.tally.part}.*-*.*")}
         for name in left - keep:
             self.corpus._discard(f"{folder}/{name}")
+
+
+def _no_such_part(path: str) -> InputError:
+    return InputError(f"{path}: there is no such part: run the stages before it first")
+
+
+def _unreadable(path: str, part: str, error: Exception) -> InputError:
+    return InputError(
+        f"{path}: cannot be read ({_first_line(error)}): delete {part}.tally.json beside it and run again"
+    )
 
 
 def _as_dict(row: Any) -> dict[str, Any]:

@@ -89,9 +89,11 @@ def check(recipe: Recipe) -> None:
 
 
 def import_answers(recipe: Recipe, path: str) -> Counts:
-    """Take a JSONL file of judgements in through the queue's own submit."""
+    """Take a JSONL file of judgements in through the queue's own submit, and decide what they decide."""
     with database.opened(recipe) as engine:
-        return import_judgements(engine, path, recipe.annotation)
+        counts = import_judgements(engine, path, recipe.annotation)
+        decisions.decide(engine, recipe.annotation)
+        return counts
 
 
 def queued(recipe: Recipe) -> list[queue.Shown]:

@@ -139,7 +139,9 @@ class TextFilters(_Section):
         10, ge=1, description="A caption seen for more distinct images than this in all is dropped (COYO-700M: 10)."
     )
     personal_data: bool = Field(
-        True, description="Drop captions with a phone number, e-mail or postal address, or a valid My Number."
+        True,
+        description="Drop captions with a phone number, e-mail or postal address, or a valid My Number, and blank a "
+        "page title or context that has one.",
     )
 
 
@@ -232,7 +234,8 @@ class ExportSettings(_Section):
     published: str | None = Field(
         None,
         pattern=r"^\d{4}-\d\d-\d\d$",
-        description="Date of publication, for the description of a release; by default that of the last judgement.",
+        description="Date of publication, for the description of a release. Left out by default: the same input "
+        "gives the same bytes, whenever it is exported.",
     )
 
     @model_validator(mode="after")
@@ -259,7 +262,9 @@ class Recipe(_Section):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Of the corpus; shard names begin with it.")
     language: str = Field("ja", description="Language of the captions: a pack of `waon_build/languages`.")
-    corpus: str = Field(description="Folder or object-store prefix that holds everything built from this recipe.")
+    corpus: str = Field(
+        min_length=1, description="Folder or object-store prefix that holds everything built from this recipe."
+    )
     sources: list[Source] = Field(min_length=1, description="Where candidates come from.")
     extract: ExtractSettings = Field(default_factory=ExtractSettings, description="Page to candidates.")
     fetch: FetchSettings = Field(default_factory=FetchSettings, description="Candidate to image.")
@@ -282,16 +287,21 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe
         problem = f"cannot be read ({reason}): give the path of a recipe, e.g. recipes/demo.yaml"
         raise RecipeError(path, "", problem) from error
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, _OnceEach)  # noqa: S506 - a SafeLoader
     except RecursionError as error:
         raise RecipeError(path, "", "is nested too deeply: no recipe is") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark else "somewhere"
-        raise RecipeError(path, where, "is not YAML: mend it there (indentation, colons, quotes)") from error
+        problem = "is not YAML: mend it there (indentation, colons, quotes)"
+        if isinstance(error, yaml.constructor.ConstructorError) and (error.problem or "").endswith(" twice"):
+            problem = f"says {error.problem}: keep one"
+        raise RecipeError(path, where, problem) from error
     if not isinstance(data, dict):
         raise RecipeError(path, "", "is not a recipe: it needs at least `name`, `corpus` and `sources`")
     data = {key: value for key, value in data.items() if value is not None}  # `fetch:` and nothing is its defaults
+    if isinstance(data.get("filters"), dict):
+        data["filters"] = {key: value for key, value in data["filters"].items() if value is not None}
     for dotted, value in (overrides or {}).items():
         _set(data, dotted.split("."), value, path)
     try:
@@ -300,6 +310,18 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe
         first = error.errors()[0]
         field = ".".join(str(step) for step in first["loc"] if step not in ("warc", "site", "table"))
         raise RecipeError(path, field, _problem(first)) from error
+
+
+class _OnceEach(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping: the second would win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} twice", key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+        return super().construct_mapping(node, deep)
 
 
 def _set(data: Any, steps: list[str], value: Any, path: str | Path) -> None:

@@ -6,6 +6,7 @@ import multiprocessing
 import pickle
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -91,8 +92,21 @@ class TestFilterText:
         }
 
     def test_a_row_that_goes_on_is_not_changed(self, corpus: Corpus):
-        extract(corpus, "one", [candidate("ﾊﾝｶｸ の 看板"), candidate("猫の写真")])
+        rows = [candidate("ﾊﾝｶｸ の 看板"), candidate("猫の写真")]
+        extract(corpus, "one", [replace(row, context="2024年の東京") for row in rows])
         run_all(FilterText(recipe(corpus)), corpus)
+        assert corpus.read("text", "one").to_pylist() == corpus.read("extract", "one").to_pylist()
+
+    def test_what_reaches_a_person_beside_a_caption_is_blanked(self, corpus: Corpus):
+        """Title and context are released with the picture."""
+        row = candidate("桜並木を歩く人")
+        rows = [replace(row, page_title="山田太郎 090-1234-5678", context="連絡はtaro@example.jpまで")]
+        rows += [replace(row, url=f"{row.url}2", page_title="目黒川の桜", context="春の目黒川", candidate_id="")]
+        extract(corpus, "one", rows)
+        run_all(FilterText(recipe(corpus)), corpus)
+        kept = corpus.read("text", "one").to_pylist()
+        assert [(one["page_title"], one["context"]) for one in kept] == [("", ""), ("目黒川の桜", "春の目黒川")]
+        run_all(FilterText(recipe(corpus, text={"personal_data": False})), corpus)
         assert corpus.read("text", "one").to_pylist() == corpus.read("extract", "one").to_pylist()
 
     def test_the_page_language_decides_where_script_cannot(self, corpus: Corpus):

@@ -71,6 +71,17 @@ def test_a_table_cut_anew_leaves_no_row_twice(tmp_path: Path, corpus: Corpus) ->
     assert sum(tally.rows.read for tally in corpus.tallies("extract")) == 20
 
 
+def test_a_table_read_for_two_columns_of_captions_gives_both(tmp_path: Path, corpus: Corpus) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(json.dumps({"url": "http://a.example/1.jpg", "alt": "夕暮れの鳥居", "title": "厳島神社"}))
+    sources = [{"kind": "table", "paths": [str(path)], "caption_column": name} for name in ("alt", "title")]
+    stage = Extract(Recipe(name="x", corpus="x", sources=sources))  # type: ignore[arg-type]
+    for part in stage.inputs(corpus):
+        stage.run(corpus, part)
+    captions = [corpus.read("extract", name)["caption"].to_pylist() for name in corpus.parts("extract")]
+    assert sorted(captions) == [["厳島神社"], ["夕暮れの鳥居"]]
+
+
 def test_files_are_found_by_glob_and_by_list(tmp_path: Path, corpus: Corpus) -> None:
     table(tmp_path, "a.jsonl")
     table(tmp_path, "b.jsonl")

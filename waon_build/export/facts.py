@@ -21,14 +21,12 @@ FILE = "release.json"
 class Provenance(NamedTuple):
     """How a release came about, as other rooms know it. funnel: one mapping a step, with `stage`, `unit`,
     `read`, `kept` and `dropped` (reason -> rows). guidelines: name -> version that annotators read.
-    annotators: how many people judged. agreement: question -> measure between them. last_judged: the
-    date of the last judgement (ISO 8601), or ""."""
+    annotators: how many people judged. agreement: question -> measure between them."""
 
     funnel: Sequence[Mapping[str, Any]] = ()
     guidelines: Mapping[str, str] = {}
     annotators: int = 0
     agreement: Mapping[str, float] = {}
-    last_judged: str = ""
 
 
 class Facts(NamedTuple):
@@ -67,7 +65,7 @@ class Facts(NamedTuple):
     @property
     def published(self) -> str:
         """The date of publication (ISO 8601), or ""."""
-        return self.recipe.export.published or self.provenance.last_judged[:10]
+        return self.recipe.export.published or ""
 
 
 def release_json(facts: Facts) -> bytes:

@@ -21,7 +21,7 @@ from waon_build.export.croissant import FILE as CROISSANT
 from waon_build.export.croissant import croissant
 from waon_build.export.facts import FILE as RELEASE
 from waon_build.export.facts import Facts, Provenance, release_json
-from waon_build.export.index import SIZES, SUMS, sizes_json, wids_json, wids_name
+from waon_build.export.index import SIZES, SUMS, read_sums, sizes_json, wids_json, wids_name
 from waon_build.export.place import FOLDER, Place, place_for, releases, workplace
 from waon_build.export.selection import Accepted, Shard, select
 from waon_build.export.shards import WrittenFile, write_shard
@@ -112,6 +112,13 @@ def _is_there(corpus: Corpus, facts: Facts) -> bool:
         content = None
     if content != facts.content or not corpus.fs.exists(f"{path}/{SUMS}"):
         raise InputError(f"{path}: is there already, with other content: give another name, or none")
+    try:
+        named = read_sums(corpus.fs.cat_file(f"{path}/{SUMS}"))
+    except ValueError as error:
+        raise InputError(f"{path}/{SUMS}: {error}: remove the release, and export again") from error
+    there = {name.rsplit("/", 1)[-1] for name in corpus.fs.ls(path, detail=False, refresh=True)}
+    if missing := sorted(named.keys() - there):
+        raise InputError(f"{path}: is there already, but {missing[0]} is gone from it: remove it, and export again")
     return True
 
 

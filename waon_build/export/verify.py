@@ -117,13 +117,16 @@ def verify(
 
 
 def _open(release: str, storage_options: dict[str, Any]) -> _Folder:
-    fs, root = fsspec.core.url_to_fs(release.rstrip("/"), **storage_options)
-    root = root.rstrip("/")
-    fs.invalidate_cache()
     try:
+        fs, root = fsspec.core.url_to_fs(release.rstrip("/"), **storage_options)
+        root = root.rstrip("/")
+        fs.invalidate_cache()
         found = fs.find(root, detail=True)
     except FileNotFoundError:
         found = {}
+    except (OSError, ValueError, ImportError) as error:
+        problem = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{release}: cannot be read ({problem}): give the folder or address of a release") from error
     sizes = {path[len(root) + 1 :]: entry["size"] for path, entry in found.items() if path != root}
     if not sizes:
         raise InputError(f"{release}: there is no release here: give the folder that holds {SUMS}")
@@ -171,6 +174,8 @@ def _withdrawn(
     folder: _Folder, corpus: Corpus | None, report: Report
 ) -> tuple[tuple[str, Withdrawn | Tombstones], ...]:
     lists: list[tuple[str, Withdrawn | Tombstones]] = []
+    if TOMBSTONES not in folder.sizes:
+        report.failures.append(Failure(TOMBSTONES, "", "is missing: nobody could tell what was withdrawn"))
     try:
         lists.append((TOMBSTONES, Withdrawn(folder.read(TOMBSTONES))))
     except (ValueError, KeyError, TypeError, InputError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from waon_build import languages
 from waon_build.batches import candidates_of, images_of, list_batches
 from waon_build.corpus import ROW_GROUP, Corpus, Part, fingerprint
 from waon_build.filters.image import IMAGE_FAILED, image_rules, why_dropped
-from waon_build.filters.text import PERSONAL, TextFilter
+from waon_build.filters.text import PERSONAL, PersonalData, TextFilter
 from waon_build.recipe import Recipe
 from waon_build.records import CANDIDATE, IMAGE_IN_PAIR, PAIR, Image, Reason, Tally, pair_id
 
@@ -20,12 +21,16 @@ PLANNED_LATER = frozenset({"max_repeats", "max_repeats_per_host"})
 """Text settings that the plan stage applies: they change nothing here."""
 
 
+_AROUND = ("context", "page_title")
+"""What stands around a caption, and is released with it."""
+
+
 class FilterText:
     """Candidates whose caption passes. One part an extract part, of the same name."""
 
     name = "text"
     kind = "cpu"
-    version = 1
+    version = 2
 
     def __init__(self, recipe: Recipe) -> None:
         self._language = recipe.language
@@ -42,9 +47,8 @@ class FilterText:
     def run(self, corpus: Corpus, part: Part) -> Tally:
         """Filter one extract part. Raises InputError when it is gone or unreadable."""
         why = TextFilter(self._settings, languages.get(self._language))
-        table = corpus.read("extract", part.source, columns=CANDIDATE.names)
         with corpus.write(self.name, part, CANDIDATE) as writer:
-            for batch in table.to_batches(max_chunksize=ROW_GROUP):
+            for batch in corpus.batches("extract", part.source, CANDIDATE.names):
                 told = zip(batch["caption"].to_pylist(), batch["page_language"].to_pylist(), strict=True)
                 reasons = [why(caption or "", page_language or "") for caption, page_language in told]
                 passes = pa.array([reason is None for reason in reasons])
@@ -53,10 +57,27 @@ class FilterText:
                     writer.drop(_for_sample(row, reason), reason)
                 # Rows that pass stay in Arrow: they are most of the bytes, and nothing in them changes.
                 if kept := batch.num_rows - len(dropped):
-                    writer.append_table(pa.Table.from_batches([batch.filter(passes)]))
+                    writer.append_table(self._without_personal_data(pa.Table.from_batches([batch.filter(passes)])))
                 for _ in range(kept):
                     writer.rows.keep()
             return writer.commit()
+
+    def _without_personal_data(self, kept: pa.Table) -> pa.Table:
+        """The rows with what stands around their captions blanked where it reaches a person: it would be
+        released with the picture."""
+        if not self._settings.personal_data:
+            return kept
+        reaches = PersonalData(languages.get(self._language))
+        for name in _AROUND:
+            texts = kept[name].to_pylist()
+            found: dict[str, bool] = {}  # a page's title is that of all its pictures
+            for text in texts:
+                if text and text not in found:
+                    found[text] = reaches(text) is not None
+            if any(found.values()):
+                blanked = ["" if found.get(text) else text for text in texts]
+                kept = kept.set_column(kept.column_names.index(name), name, pa.array(blanked, pa.string()))
+        return kept
 
     def _shaping(self) -> dict[str, Any]:
         return {
@@ -99,7 +120,8 @@ class FilterImage:
         images = {row["url"]: Image(**row) for row in images_of(corpus, part.source).to_pylist()}
         reasons = {url: why_dropped(image, rules) for url, image in images.items()}
         with corpus.write(self.name, part, PAIR) as writer:
-            for row in candidates_of(corpus, part.source, CANDIDATE.names).to_pylist():
+            candidates = candidates_of(corpus, part.source, CANDIDATE.names)
+            for row in chain.from_iterable(batch.to_pylist() for batch in candidates.to_batches(ROW_GROUP)):
                 image = images.get(row["url"]) or Image(row["url"], "failed")
                 pair, reason = _pair(row, image), reasons.get(image.url, IMAGE_FAILED)
                 if reason is None:

@@ -174,7 +174,7 @@ def text_rules(settings: TextFilters, language: Language) -> tuple[Rule, ...]:
     anything that would file it under a harmless name."""
     return (
         length(settings.min_characters, settings.max_characters),
-        *((email, personal_data(language)) if settings.personal_data else ()),
+        *((personal_data(language),) if settings.personal_data else ()),
         url,
         file_name(language),
         date_or_counter(language),
@@ -200,16 +200,25 @@ _EMAIL = re.compile(
 )
 
 
-def email(caption: Caption) -> Reason | None:
-    return CAPTION_HAS_EMAIL if _EMAIL.search(caption.text) else None
+class PersonalData:
+    """Whether a text reaches a person: a reason of PERSONAL, or None. Of text as it was written."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+
+    def __call__(self, text: str) -> Reason | None:
+        return self.of(self._language.normalise(text))
+
+    def of(self, normalised: str) -> Reason | None:
+        if _EMAIL.search(normalised):
+            return CAPTION_HAS_EMAIL
+        kind = self._language.personal_data(normalised)
+        return _PERSONAL[kind] if kind else None
 
 
 def personal_data(language: Language) -> Rule:
-    def rule(caption: Caption) -> Reason | None:
-        kind = language.personal_data(caption.text)
-        return _PERSONAL[kind] if kind else None
-
-    return rule
+    found_in = PersonalData(language).of
+    return lambda caption: found_in(caption.text)
 
 
 _URL = re.compile(

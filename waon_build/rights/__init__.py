@@ -15,12 +15,17 @@ from waon_build.rights.licence import licence_url
 
 __all__ = ["licence_url", "statements"]
 
+MOST = 20
+"""Statements of one response that are kept. No author makes as many; who writes thousands means harm."""
+
 
 def statements(url: str, headers: Sequence[tuple[str, str]], metas: Sequence[tuple[str, str]] = ()) -> list[Evidence]:
     """What a response says of its own use, each statement with whether it refuses us.
 
     url: of the page or image. headers: of the response, (name, value). metas: (name, content) of the
-    `<meta>` elements of a page. Of TDMRep, the meta element overrules the header.
+    `<meta>` elements of a page. Of TDMRep, the meta element overrules the header. What is said twice is one
+    statement, and of each kind, those that refuse and those that do not, the first MOST are kept as evidence:
+    a page repeats it with every image.
     """
     found = []
     reservations = [content for name, content in metas if name.strip().lower() == "tdm-reservation"]
@@ -39,7 +44,11 @@ def statements(url: str, headers: Sequence[tuple[str, str]], metas: Sequence[tup
                 found.append(_evidence("tdm_reservation", url, content, tdmrep.reserved(content)))
             case agent if addresses_us(agent):
                 found.append(_evidence("robots_meta", url, content, robots_tag.meta_refuses(name, content)))
-    return found
+    distinct = list(dict.fromkeys(found))
+    if len(distinct) <= MOST:
+        return distinct
+    kept = [[said for said in distinct if said.refuses is refuses][:MOST] for refuses in (True, False)]
+    return [*kept[0], *kept[1]]
 
 
 def _evidence(signal: str, url: str, value: str, refuses: bool) -> Evidence:

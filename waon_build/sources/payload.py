@@ -78,15 +78,27 @@ def _inflated(body: bytes, limit: int, bits: int) -> bytes:
     return b"".join(pieces)
 
 
+_STRIDE = 1 << 16
+
+
 def _until_error(body: bytes, bits: int, limit: int) -> bytes:
     """What a damaged stream gives before the damage."""
-    stream, whole = zlib.decompressobj(bits), b""
-    for at in range(0, len(body), 256):
+    stream, whole = zlib.decompressobj(bits), bytearray()
+    for start in range(0, len(body), _STRIDE):
+        stride, before = body[start : start + _STRIDE], stream.copy()
         try:
-            whole += stream.decompress(body[at : at + 256], limit)
+            whole += stream.decompress(stride, limit)
         except zlib.error:
+            # Of the stride with the damage, what comes before it.
+            for at in range(0, len(stride), 256):
+                try:
+                    whole += before.decompress(stride[at : at + 256], limit)
+                except zlib.error:
+                    break
             break
-    return whole[:limit]
+        if len(whole) >= limit:
+            break
+    return bytes(whole[:limit])
 
 
 def _gunzipped(body: bytes, limit: int) -> bytes:

@@ -7,6 +7,7 @@ of accepted pages; its units count the records of the file and the pages among t
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import zlib
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import fsspec
 from waon_build import languages
 from waon_build.corpus import Corpus, Part, PartWriter, fingerprint, part_name
 from waon_build.recipe import Recipe, TableSource, WarcSource
-from waon_build.records import CANDIDATE, InputError, Tally
+from waon_build.records import CANDIDATE, InputError, Tally, digest16
 from waon_build.sources import table, warc
 from waon_build.sources.html import NO_ADDRESS, NO_CAPTION, NOT_HTTP, TOO_MANY_ON_PAGE, read_page
 from waon_build.sources.site import crawls
@@ -61,12 +62,14 @@ class Extract:
                     parts.append(Part(part_name(file.path), f"warc:{file.path}", made_from))
             elif isinstance(source, TableSource):
                 columns = source.model_dump(exclude={"paths"})
+                read_as = digest16(json.dumps(columns, sort_keys=True))[:6]
                 for file in self._files(source.paths, index):
                     for start in range(0, max(1, self._rows(file)), source.rows_per_part):
                         made_from = fingerprint(
                             self.name, self.version, columns, [self.recipe.language, file.path, file.state, str(start)]
                         )
-                        name = f"{part_name(file.path)}-{start // source.rows_per_part:06d}"
+                        # The same file may be read twice, for one column of captions and for another.
+                        name = f"{part_name(file.path)}-{read_as}-{start // source.rows_per_part:06d}"
                         parts.append(Part(name, f"table:{index}:{start}:{file.path}", made_from))
         return sorted({part.name: part for part in parts}.values())
 
@@ -119,7 +122,7 @@ class Extract:
         assert isinstance(source, TableSource)
         name = os.path.basename(path)
         with self._open(path) as stream:
-            found = table.rows(stream, path, table.columns_of(source), start, source.rows_per_part)
+            found = table.rows(stream, path, source, start, source.rows_per_part)
             for number, row in enumerate(found, start):
                 candidate, written = table.candidate(row or {}, source, f"{name}@{number}")
                 if row is None:

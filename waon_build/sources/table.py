@@ -6,12 +6,13 @@ the part whatever the table's size. Nothing here judges a caption.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import IO, Any
 
@@ -43,15 +44,17 @@ def count_rows(stream: IO[bytes], name: str) -> int:
         return sum(1 for line in stream if line.strip())
 
 
-def rows(stream: IO[bytes], name: str, columns: list[str], start: int, count: int) -> Iterator[Row | None]:
-    """Rows `start` to `start + count` of a table, with `columns`; None for one that cannot be read.
+def rows(stream: IO[bytes], name: str, source: TableSource, start: int, count: int) -> Iterator[Row | None]:
+    """Rows `start` to `start + count` of a table, with the columns that `source` names; None for one that
+    cannot be read.
 
     name: says the format by its ending (.parquet, .csv, .tsv, else JSONL). Raises InputError when the
     table has no such column or cannot be read.
     """
+    columns = columns_of(source)
     with _readable(name):
         if _is_parquet(name):
-            yield from _parquet_rows(_parquet(stream, name), name, columns, start, count)
+            yield from _parquet_rows(_parquet(stream, name), name, source, start, count)
         elif _is_csv(name):
             reader = _csv_rows(stream, name)
             _require(columns, reader.fieldnames or [], name)
@@ -74,8 +77,19 @@ def _readable(name: str) -> Iterator[None]:
 
 
 def _csv_rows(stream: IO[bytes], name: str) -> csv.DictReader[str]:
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
+    text = io.TextIOWrapper(stream, encoding=_encoding(stream), errors="replace", newline="")
     return csv.DictReader(text, delimiter="\t" if name.removesuffix(".gz").endswith(".tsv") else ",")
+
+
+def _encoding(stream: IO[bytes]) -> str:
+    """UTF-8; or cp932, which Japanese spreadsheets save, where the file's beginning is that and not UTF-8."""
+    start = stream.read(1 << 16)
+    stream.seek(0)
+    for name in ("utf-8-sig", "cp932"):
+        with suppress(UnicodeDecodeError):
+            codecs.getincrementaldecoder(name)().decode(start)  # the last character may be cut
+            return name
+    return "utf-8-sig"
 
 
 def candidate(row: Row, source: TableSource, origin: str) -> tuple[Candidate, str]:
@@ -108,6 +122,14 @@ def columns_of(source: TableSource) -> list[str]:
     return [source.url_column, source.caption_column]
 
 
+def _named_by(source: TableSource) -> set[str]:
+    """The columns that are read, where a table has them: one of pictures may lie beside them."""
+    return {
+        *columns_of(source),
+        *filter(None, (source.page_url_column, source.page_title_column, source.language_column)),
+    }
+
+
 def _parquet(stream: IO[bytes], name: str) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(stream)
@@ -117,11 +139,10 @@ def _parquet(stream: IO[bytes], name: str) -> pq.ParquetFile:
         ) from error
 
 
-def _parquet_rows(file: pq.ParquetFile, name: str, columns: list[str], start: int, count: int) -> Iterator[Row]:
-    _require(columns, file.schema_arrow.names, name)
-    wanted = [
-        column for column in file.schema_arrow.names if not pa.types.is_nested(file.schema_arrow.field(column).type)
-    ]
+def _parquet_rows(file: pq.ParquetFile, name: str, source: TableSource, start: int, count: int) -> Iterator[Row]:
+    schema, named = file.schema_arrow, _named_by(source)
+    _require(columns_of(source), schema.names, name)
+    wanted = [field.name for field in schema if field.name in named and not pa.types.is_nested(field.type)]
     groups: list[int] = []
     first = 0
     skip = start
