@@ -376,3 +376,14 @@ def test_a_caption_is_read_as_one_reads_it() -> None:
     markup = "<ruby>夜<rt>や</rt>景<rt>けい</rt></ruby>"
     page = read(f'<figure><img src="a.jpg"><figcaption>東京<b>タワー</b>の{markup}<br>2024年</figcaption></figure>')
     assert pairs(page)[0][1] == "東京タワーの夜景 2024年"
+
+
+def test_a_page_that_writes_our_marks_as_character_references_is_read() -> None:
+    """Of any length: a number of thousands of digits is an error in Python."""
+    page = read(f'&#xe000;{"1" * 5000}&#xe001;&#xe000;0&#xe001;<img src="a.jpg" alt="鳥居">&#xe001;')
+    assert pairs(page) == [("http://a.example/dir/a.jpg", "鳥居", "alt")]
+
+
+def test_what_the_parser_does_not_see_hides_no_depth() -> None:
+    assert read("<\x00b><p>" * 2_000).reason == "page_too_deep"
+    assert read("<\ue000b><p>" * 2_000).reason == "page_too_deep"

@@ -19,6 +19,7 @@ from waon_build.languages.language import Language, any_of, boilerplate_pattern
 from waon_build.languages.scripts import HAN, HANGUL, KANA, letters, ranges
 
 _KANA = re.compile(f"[{KANA}]")
+_KANA_RUN = re.compile(f"[{KANA}]+")
 _HAN = re.compile(f"[{HAN}]")
 _HAN_RUN = re.compile(f"[{HAN}]+")
 _HANGUL = re.compile(f"[{HANGUL}]")
@@ -66,6 +67,9 @@ class Judge:
 
     def claims(self, text: str) -> bool | None:
         """Whether a page's text is Japanese, by its script."""
+        # Of all characters as large a share as is asked of the letters: no other need be counted.
+        if _has_kana(text, max(8, 0.15 * len(text))):
+            return True
         kana, han, hangul = _count(_KANA, text), _count(_HAN, text), _count(_HANGUL, text)
         native, all_letters = kana + han, letters(text)
         much = kana >= 8 and kana >= 0.15 * (native + hangul) and native >= 0.1 * all_letters
@@ -119,6 +123,16 @@ def _odds_of_chinese(text: str) -> float:
     chinese = sum(found.get(code, 0.0) for code in CHINESE)
     odds = math.log((chinese + 1e-4) / (found.get("ja", 0.0) + 1e-4))
     return max(-_MOST_ODDS, min(_MOST_ODDS, odds))
+
+
+def _has_kana(text: str, enough: float) -> bool:
+    """Whether `text` has so many kana. Most Japanese text shows it in its first third."""
+    found = 0
+    for run in _KANA_RUN.finditer(text):
+        found += run.end() - run.start()
+        if found >= enough:
+            return True
+    return False
 
 
 def _count(pattern: re.Pattern[str], text: str) -> int:

@@ -36,9 +36,10 @@ def address(image: Attributes, sources: Sequence[Attributes]) -> str:
     best, size = "", 0.0
     for attributes in (image, *sources):
         for name in SRCSETS:
-            for url, width in in_srcset(attributes.get(name) or ""):
-                if width > size and not _is_inline(url):
-                    best, size = url, width
+            if srcset := attributes.get(name):
+                for url, width in in_srcset(srcset):
+                    if width > size and not _is_inline(url):
+                        best, size = url, width
     if best and size > 1:
         return best
     src = (image.get("src") or "").strip(_SPACES)
@@ -132,6 +133,7 @@ def _split_at_space(text: str) -> tuple[str, str, str]:
 _SIZE = re.compile(r"(\d{1,7}(?:\.\d{1,5})?)([wx])")
 
 
+@lru_cache(maxsize=256)
 def _size(descriptor: str) -> float:
     """Widths count above densities: `640w` is 640, `2x` is 2, none is 1."""
     found = _SIZE.search(descriptor)

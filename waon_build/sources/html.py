@@ -8,18 +8,20 @@ end before they are parsed. Nothing here reads files or asks the network.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from waon_build import languages, rights
 from waon_build.recipe import ExtractSettings
 from waon_build.records import Candidate, Evidence, Reason, normalised
-from waon_build.sources.addresses import absolute, address
+from waon_build.sources.addresses import Attributes, absolute, address
 from waon_build.sources.depth import PAGE_TOO_DEEP, is_too_deep
 from waon_build.sources.encoding import decode
+from waon_build.sources.figures import LONGEST_TEXT, figure_captions, folded
+from waon_build.sources.surroundings import Surroundings, markable
 
 PAGE_TOO_LARGE = Reason(
     "page_too_large",
@@ -124,12 +126,12 @@ def read_page(
         return Page(PAGE_UNDECODABLE)
     if not _could_be_in(language, text):
         return Page(PAGE_IN_ANOTHER_LANGUAGE)
-    text = text.replace("\x00", "").replace(_OPEN, "").replace(_CLOSE, "")
+    text, raw = markable(text)
     if is_too_deep(text):
         return Page(PAGE_TOO_DEEP)
-    tree = LexborHTMLParser(text)
-    metas = _metas(tree)
-    evidence = rights.statements(url, headers, metas)
+    tree = LexborHTMLParser(raw)
+    metas = [meta.attributes for meta in tree.css("meta")]
+    evidence = rights.statements(url, headers, _named(metas))
     if any(statement.refuses for statement in evidence):
         return Page(PAGE_REFUSED)
     return _Reader(tree, url, language, settings, source, evidence).read(_declared(tree, headers, metas))
@@ -156,21 +158,17 @@ class _Reader:
 
     def read(self, declared: list[str]) -> Page:
         title = self.tree.css_first("title")
-        self.title = _folded(title.text()[:_LONGEST_TEXT]) if title else ""
+        self.title = folded(title.text()[:LONGEST_TEXT]) if title else ""
         images = self.tree.css("img")
-        found = [link.attributes for link in self.tree.css(_LICENCES)]
-        links = [(link.get("rel") or "", link.get("href") or "") for link in found]
-        licence = absolute(rights.licence_url(links), self.base) or ""
+        licence = absolute(rights.licence_url(_licences(self.tree)), self.base) or ""
         self.licence = licence if licence != self.base else ""
         wanted = images[: self.settings.max_candidates_per_page]
-        captions = _figure_captions(self.tree, wanted)
-        known: dict[int, list[dict[str, str | None]]] = {}
+        captions = figure_captions(self.tree, wanted)
+        known: dict[int, list[Attributes]] = {}
         references = [(image.attributes, _sources(image, known), captions.get(image.mem_id, "")) for image in wanted]
-        text = _text_with_marks(self.tree, wanted)
-        if languages.page_language(declared, _MARK.sub(" ", text[:20_000])) != self.language:
+        around = Surroundings(self.tree, wanted, self.settings.context_characters // 2)
+        if languages.page_language(declared, around.beginning(20_000)) != self.language:
             return Page(PAGE_IN_ANOTHER_LANGUAGE)
-        marks = {int(mark[0][1:-1]): mark.span() for mark in _MARK.finditer(text)}
-        around = _Surroundings(text, marks, self.settings.context_characters // 2)
         seen: set[tuple[str, str]] = set()
         for number, (attributes, sources, caption) in enumerate(references):
             self._reference(attributes, sources, caption, around.of(number), seen)
@@ -182,24 +180,24 @@ class _Reader:
 
     def _reference(
         self,
-        attributes: dict[str, str | None],
-        sources: list[dict[str, str | None]],
+        attributes: Attributes,
+        sources: list[Attributes],
         figcaption: str,
         context: str,
         seen: set[tuple[str, str]],
     ) -> None:
         written = address(attributes, sources)
-        captions = list(_captions(attributes, figcaption))
+        captions = _captions(attributes, figcaption)
         url = absolute(written, self.base) if written else None
         reason = _why_not(written, url, attributes)
         if reason is None and not captions:
             reason = NO_CAPTION
         if reason is not None or url is None:
-            source, caption = captions[0] if captions else ("", "")
+            source, caption, _ = captions[0] if captions else ("", "", "")
             self._drop(url or written[:200], caption, source, context, reason or NO_ADDRESS)
             return
-        for source, caption in captions:
-            key = (url, normalised(caption))
+        for source, caption, compared in captions:
+            key = (url, compared)
             if key in seen:
                 self._drop(url, caption, source, context, REPEATED_ON_PAGE)
                 continue
@@ -229,8 +227,22 @@ _SHOWN_BEYOND = 100
 
 # --- the page as a whole
 
-_LICENSORS = ("creativecommons.org", "opendatacommons.org", "rightsstatements.org", ".go.jp", "artlibre.org", "gnu.org")
-_LICENCES = ", ".join(('a[rel~="license"]', 'link[rel~="license"]', *(f'a[href*="{host}"]' for host in _LICENSORS)))
+_LICENSOR = re.compile(r"(?:creativecommons|opendatacommons|rightsstatements|artlibre|gnu)\.org|\.go\.jp")
+_LICENSED = 'a[rel~="license"], link[rel~="license"]'
+_MAYBE_LICENSED = f'{_LICENSED}, a[href*=".org"], a[href*=".go.jp"]'
+"""Half as many selectors as licensors: each costs a tenth of parsing the page."""
+
+
+def _licences(tree: LexborHTMLParser) -> list[tuple[str, str]]:
+    """(rel, href) of the links that may declare a licence, in document order."""
+    found = []
+    for link in tree.css(_MAYBE_LICENSED):
+        attributes = link.attributes
+        rel, href = attributes.get("rel") or "", attributes.get("href") or ""
+        if _LICENSOR.search(href) or "license" in rel.lower():
+            found.append((rel, href))
+    return found
+
 
 _FILED = re.compile(r"(en|zh|ko|ja)(?:[-_][A-Za-z]{2,4})?")
 
@@ -240,7 +252,7 @@ def _filed_under(url: str) -> str:
     that mean nothing else: `/it/` and `/no/` are words, `/de/` and `/tt/` are bags and users. Templates
     declare `lang="ja"` on English pages whose text quotes much Japanese; the folder is the publisher's own
     filing."""
-    _, _, rest = url[:_LONGEST_TEXT].partition("#")[0].partition("?")[0].partition("://")
+    _, _, rest = url[:LONGEST_TEXT].partition("#")[0].partition("?")[0].partition("://")
     for folder in reversed(rest.split("/")[1:]):
         if found := _FILED.fullmatch(folder):
             return found[1]
@@ -250,38 +262,35 @@ def _filed_under(url: str) -> str:
 def _could_be_in(language: str, text: str) -> bool:
     """Whether a page has a letter of the language's own scripts at all: the cheap question that ends
     most pages of a crawl before they are parsed. Character references may hide letters, so they count."""
-    pattern = _own_letters.get(language)
-    if pattern is None:
-        pattern = _own_letters[language] = re.compile(f"[{languages.get(language).own}]|&#")
-    return pattern.search(text) is not None
+    return _own_letter(language).search(text) is not None or "&#" in text
 
 
-_own_letters: dict[str, re.Pattern[str]] = {}
+@cache
+def _own_letter(language: str) -> re.Pattern[str]:
+    return re.compile(f"[{languages.get(language).own}]")
 
 
 def _header(headers: Sequence[Header], name: str) -> str:
     return next((value for key, value in headers if key.lower() == name), "")
 
 
-def _metas(tree: LexborHTMLParser) -> list[tuple[str, str]]:
-    found = []
-    for meta in tree.css("meta[name][content]"):
-        attributes = meta.attributes
-        found.append(((attributes.get("name") or "").strip().lower(), attributes.get("content") or ""))
-    return found
+def _named(metas: Iterable[Attributes]) -> list[tuple[str, str]]:
+    """(name, content) of the meta elements that have both."""
+    return [
+        ((meta["name"] or "").strip().lower(), meta["content"] or "")
+        for meta in metas
+        if "name" in meta and "content" in meta
+    ]
 
 
-def _declared(tree: LexborHTMLParser, headers: Sequence[Header], metas: list[tuple[str, str]]) -> list[str]:
+def _declared(tree: LexborHTMLParser, headers: Sequence[Header], metas: Sequence[Attributes]) -> list[str]:
     """What the page says its language is, most trusted first."""
     root = tree.root.attributes if tree.root is not None else {}
     said = [root.get("lang") or root.get("xml:lang") or "", _header(headers, "content-language")]
-    equivalents = [meta.attributes for meta in tree.css("meta[http-equiv]")]
     said += [
-        meta.get("content") or ""
-        for meta in equivalents
-        if (meta.get("http-equiv") or "").lower() == "content-language"
+        meta.get("content") or "" for meta in metas if (meta.get("http-equiv") or "").lower() == "content-language"
     ]
-    said += [content for name, content in metas if name == "language"]
+    said += [content for name, content in _named(metas) if name == "language"]
     return [one for one in said if one]
 
 
@@ -291,119 +300,13 @@ def _base(tree: LexborHTMLParser, url: str) -> str:
     return joined if joined and joined.startswith(("http://", "https://")) else url
 
 
-def _figure_captions(tree: LexborHTMLParser, images: list[LexborNode]) -> dict[int, str]:
-    """The figure caption of each image that has one, by the image's `mem_id`. Of nested figures the
-    innermost counts. Each element is walked once, however they are nested."""
-    captioned: dict[int, LexborNode] = {}  # by the figure that it stands in, the first of its captions
-    above: dict[int, int] = {}  # the figure that an element stands in
-    node: LexborNode | None
-    for caption in tree.css("figcaption"):
-        node, climbed = caption.parent, []
-        while node is not None and node.tag != "figure" and node.mem_id not in above:
-            climbed.append(node.mem_id)
-            node = node.parent
-        if node is not None:
-            figure = above.get(node.mem_id, node.mem_id)
-            above.update(dict.fromkeys(climbed, figure))
-            captioned.setdefault(figure, caption)
-    if not captioned:
-        return {}
-    texts: dict[int, str] = {}
-    found: dict[int, str] = {}
-    left = [_MOST_CAPTION_WORK]
-    for image in images:
-        path: list[int] = []
-        node, text = image.parent, ""
-        while node is not None and not text:
-            if (text := found.get(node.mem_id, "")) or node.mem_id in found:
-                break
-            path.append(node.mem_id)
-            if node.tag == "figure" and (first := captioned.get(node.mem_id)) is not None:
-                if first.mem_id not in texts:
-                    texts[first.mem_id] = _caption_text(first, left)
-                text = texts[first.mem_id]
-            node = node.parent
-        found.update(dict.fromkeys(path, text))
-        found[image.mem_id] = text
-    return found
-
-
-_MOST_CAPTION_WORK = 10_000_000
-_PARAGRAPHS = frozenset(("p", "div", "br", "li", "dt", "dd", "tr", "td", "th", "h1", "h2", "h3", "h4", "h5", "h6"))
-"""Elements that part words. Others stand within a word: `東京<b>タワー</b>` has no space."""
-_READINGS = frozenset(("rt", "rp"))
-"""How a word is read, beside the word (`<ruby>`)."""
-
-
-def _caption_text(caption: LexborNode, left: list[int]) -> str:
-    """The text of a figure caption. left: the work left for the page, since captions may lie in captions."""
-    pieces: list[str] = []
-    length = 0
-    for node in caption.traverse(include_text=True):
-        if length > _LONGEST_TEXT or left[0] < 0:
-            break
-        left[0] -= 10
-        if node.tag in _PARAGRAPHS:
-            pieces.append(" ")
-        elif node.tag == "-text" and (node.parent is None or node.parent.tag not in _READINGS):
-            text = node.text(deep=False)
-            left[0] -= len(text)
-            length += len(text)
-            pieces.append(text)
-    return _folded("".join(pieces)[:_LONGEST_TEXT])
-
-
-# --- the text around an image
-
-_OPEN, _CLOSE = "\ue000", "\ue001"
-_MARK = re.compile(f"{_OPEN}[0-9]+{_CLOSE}")
-
-
-def _text_with_marks(tree: LexborHTMLParser, images: list[LexborNode]) -> str:
-    """The visible text of a page, a mark where each image was. The tree is used up."""
-    for number, image in enumerate(images):
-        image.replace_with(f"{_OPEN}{number}{_CLOSE}")
-    tree.strip_tags(["script", "style", "template", "noframes", "svg", "head"])
-    body: Any = tree.body or tree.root
-    return _folded(body.text(separator=" ")) if body is not None else ""
-
-
-class _Surroundings:
-    """The text around each mark, `each` characters to a side, other marks left out."""
-
-    def __init__(self, text: str, marks: dict[int, tuple[int, int]], each: int) -> None:
-        self.text, self.marks, self.each = text, marks, each
-
-    def of(self, number: int) -> str:
-        start, end = self.marks.get(number, (0, 0))
-        if not end or not self.each:
-            return ""
-        reach = self.each + 50  # room for a few other marks
-        before, after = self.text[max(0, start - reach) : start], self.text[end : end + reach]
-        if _CLOSE in before:
-            before = _MARK.sub("", before)
-            before = before[before.find(_CLOSE) + 1 :]
-        if _OPEN in after:
-            after = _MARK.sub("", after)
-            after = after.partition(_OPEN)[0]
-        return _folded(f"{before.strip()[-self.each :]} {after.strip()[: self.each]}")
-
-
-_LONGEST_TEXT = 4_000
-"""Characters of a title or caption that are looked at: every candidate of a page has a copy."""
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.split())
-
-
 # --- one image
 
 
 _MOST_SOURCES = 50
 
 
-def _sources(image: LexborNode, known: dict[int, list[dict[str, str | None]]]) -> list[dict[str, str | None]]:
+def _sources(image: LexborNode, known: dict[int, list[Attributes]]) -> list[Attributes]:
     """Attributes of the `<source>` elements of an image's `<picture>`. known: those of pictures already read,
     by `mem_id`: a picture may hold a thousand images."""
     parent = image.parent
@@ -415,20 +318,21 @@ def _sources(image: LexborNode, known: dict[int, list[dict[str, str | None]]]) -
     return sources
 
 
-def _captions(attributes: dict[str, str | None], figcaption: str) -> Iterator[tuple[str, str]]:
+def _captions(attributes: Attributes, figcaption: str) -> list[tuple[str, str, str]]:
     """The captions of an image, most telling first: figure caption, alternative text when it says
-    something else, title when there is neither."""
-    alt = _folded((attributes.get("alt") or "")[:_LONGEST_TEXT])
+    something else, title when there is neither. Each is (source, caption, what it is compared by)."""
+    found = []
+    alt = folded((attributes.get("alt") or "")[:LONGEST_TEXT])
     if figcaption:
-        yield "figcaption", figcaption
-    if alt and normalised(alt) != normalised(figcaption):
-        yield "alt", alt
-    title = _folded((attributes.get("title") or "")[:_LONGEST_TEXT])
-    if title and not alt and not figcaption:
-        yield "title", title
+        found.append(("figcaption", figcaption, normalised(figcaption)))
+    if alt and alt != figcaption and (compared := normalised(alt)) != (found[0][2] if found else ""):
+        found.append(("alt", alt, compared))
+    if not alt and not figcaption and (title := folded((attributes.get("title") or "")[:LONGEST_TEXT])):
+        found.append(("title", title, normalised(title)))
+    return found
 
 
-def _why_not(written: str, url: str | None, attributes: dict[str, str | None]) -> Reason | None:
+def _why_not(written: str, url: str | None, attributes: Attributes) -> Reason | None:
     if not written:
         return NO_ADDRESS
     if written[:5].lower() == "data:":

@@ -119,9 +119,10 @@ class _File:
         end = start
         # Bodies are decoded by us: archives keep the headers of a coding that is already undone.
         for record in ArchiveIterator(self.stream, parse_http=True, auto_decode="none", quirks_mode=True):
-            self._tell_of_gap(end, record.stream_pos, plain)
+            if plain:
+                self._tell_of_gap(end, record.stream_pos)
+                end = record.stream_pos + _length(record)
             self.last, self.read = record.stream_pos, self.read + 1
-            end = self.last + _length(record)
             try:
                 found = self._page(record)
             except (OSError, ValueError, zlib.error):
@@ -129,7 +130,7 @@ class _File:
                 raise
             yield found
         if plain:
-            self._tell_of_gap(end, self.stream.seek(0, 2), plain)
+            self._tell_of_gap(end, self.stream.seek(0, 2))
         elif self.read and not _ends_whole(self.stream, self.last):
             self._tell("truncated_gzip", "the file ends in the middle of a record")
 
@@ -184,9 +185,9 @@ class _File:
             return RECORD_UNREADABLE
         return Response(url, headers, whole, date, self.last)
 
-    def _tell_of_gap(self, end: int, begin: int, plain: bool) -> None:
+    def _tell_of_gap(self, end: int, begin: int) -> None:
         """Tell of bytes between two records, which are passed over without a word otherwise."""
-        if plain and begin - end > _GAP:
+        if begin - end > _GAP:
             self.last = end
             self._tell("unreadable_bytes", f"{begin - end} of them hold no record")
 
