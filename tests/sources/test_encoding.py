@@ -73,3 +73,27 @@ def test_no_bytes_crash_the_reader_or_give_lone_surrogates(body: bytes, header: 
     text = decode(body, header)
     if text is not None:
         text.encode("utf-8")
+
+
+JAPANESE = "<p>" + "清水寺の紅葉と人びとを撮影した写真です。" * 20 + "</p>"
+
+
+@pytest.mark.parametrize(
+    ("label", "codec", "bad"),
+    [
+        ("EUC-JP", "euc_jp", b"\xff"),
+        ("Shift_JIS", "cp932", b"\x81"),
+        ("utf-8", "utf-8", b"\xe6\xb8"),  # cut within a character
+    ],
+)
+def test_one_bad_character_does_not_make_a_page_chinese(label: str, codec: str, bad: bytes) -> None:
+    """GB 18030 reads nearly any bytes: what the page says of itself comes before a guess."""
+    text = decode(JAPANESE.encode(codec) + bad, f"text/html; charset={label}")
+    assert text is not None
+    assert text.rstrip("\ufffd") == JAPANESE
+
+
+@pytest.mark.parametrize("header", ["text/html; charset=EUC-JP", ""])
+def test_the_characters_of_nec_are_read_in_euc_jp(header: str) -> None:
+    page = JAPANESE.encode("euc_jp") + b"\xad\xa1\xad\xea"
+    assert decode(page, header) == f"{JAPANESE}①㈱"

@@ -47,6 +47,21 @@ def pairs(page: Page) -> list[tuple[str, str, str]]:
             "http://a.example/dir/l.webp",
         ),
         ('<img src="http://例え.example/a.jpg" alt="鳥居">', "http://xn--r8jz45g.example/a.jpg"),
+        ('<img src="HTTP://b.example/a.jpg" alt="鳥居">', "http://b.example/a.jpg"),
+        ('<img src="s.jpg" srcset="s.jpg .5x, l.jpg 2x" alt="鳥居">', "http://a.example/dir/l.jpg"),
+        ('<img src="a.jpg" data-url="/articles/12" alt="鳥居">', "http://a.example/dir/a.jpg"),
+        ('<img src="a.jpg" data-image="v1.2" alt="鳥居">', "http://a.example/dir/a.jpg"),
+        ('<img src="a.jpg" data-lazy="false/1.0" alt="鳥居">', "http://a.example/dir/a.jpg"),
+        ("<img src='a.jpg' data-original='{\"w\": 1.5}' alt='鳥居'>", "http://a.example/dir/a.jpg"),
+        ('<img src="blank.gif" data-url="l.jpg" alt="鳥居">', "http://a.example/dir/l.jpg"),
+        ('<img src="blank.gif" data-lazyload="l.jpg" alt="鳥居">', "http://a.example/dir/l.jpg"),
+        ('<img src="blank.gif" data-cfsrc="l.jpg" alt="鳥居">', "http://a.example/dir/l.jpg"),
+        (
+            '<picture><source type="image/jxl" srcset="l.jxl 1600w"><source srcset="m.webp 800w" type="image/webp">'
+            '<img src="s.jpg" alt="鳥居"></picture>',
+            "http://a.example/dir/m.webp",
+        ),
+        ('<amp-img src="a.jpg" alt="鳥居" width="300" height="200"></amp-img>', "http://a.example/dir/a.jpg"),
     ],
 )
 def test_the_address_is_the_largest_true_one_joined_to_the_page(markup: str, url: str) -> None:
@@ -64,6 +79,25 @@ def test_a_figure_caption_comes_first_and_another_alternative_text_is_a_candidat
     assert pairs(page) == [(url, "夕暮れの 大鳥居", "figcaption"), (url, "鳥居", "alt")]
     same = read('<figure><img src="a.jpg" alt="鳥居"><figcaption>鳥居</figcaption></figure>')
     assert pairs(same) == [(url, "鳥居", "figcaption")]
+
+
+def test_a_figure_caption_says_what_a_reader_sees() -> None:
+    page = read(
+        "<figure><img src='a.jpg'><figcaption>東京駅<script>var a=1;</script><style>.x{}</style>"
+        "<noscript>画像を表示</noscript></figcaption></figure>"
+    )
+    assert pairs(page) == [("http://a.example/dir/a.jpg", "東京駅", "figcaption")]
+
+
+def test_an_icon_within_a_figure_caption_is_not_what_it_speaks_of() -> None:
+    page = read("<figure><img src='a.jpg'><figcaption>東京駅 <img src='zoom.png'></figcaption></figure>")
+    assert pairs(page) == [("http://a.example/dir/a.jpg", "東京駅", "figcaption")]
+    all_in_one = read("<figure><figcaption><img src='a.jpg'> 東京駅</figcaption></figure>")
+    assert pairs(all_in_one) == [("http://a.example/dir/a.jpg", "東京駅", "figcaption")]
+
+
+def test_a_place_for_a_script_to_fill_is_no_image() -> None:
+    assert [reason for _, reason in read('<img src="#" alt="鳥居">').dropped] == [html.NO_ADDRESS]
 
 
 def test_a_title_speaks_where_nothing_else_does() -> None:
@@ -275,6 +309,8 @@ def test_of_nested_figures_the_innermost_with_a_caption_counts() -> None:
         "http://a.example/tt/1.html",
         "http://a.example/bags/de/",
         "http://a.example/x?to=/en/",
+        "http://a.example/en-kai/",
+        "http://a.example/words/ko",
         "http://a.example" + "/" * 100_000,
     ],
 )

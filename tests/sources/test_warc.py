@@ -144,6 +144,35 @@ def test_an_address_of_more_than_4096_characters_is_none() -> None:
     assert (len(found.pages), found.skipped) == (1, {"bad_address": 1})
 
 
+@pytest.mark.parametrize("url", ["https://[bad/", "https://a.example:99999/", "https://:80/"])
+def test_one_address_that_is_none_costs_its_record_alone(url: str) -> None:
+    stream = io.BytesIO()
+    writer = WARCWriter(stream, gzip=True)
+    http = StatusAndHeaders("200 OK", [("Content-Type", "text/html")], protocol="HTTP/1.1")
+    for one in (url, "https://a.example/"):
+        writer.write_record(writer.create_warc_record(one, "response", payload=io.BytesIO(PAGE), http_headers=http))
+    found = Reading(stream.getvalue())
+    assert ([page.url for page in found.pages], found.skipped) == (["https://a.example/"], {"bad_address": 1})
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_a_record_that_cannot_be_read_is_counted_and_those_after_it_are_read(compress: bool) -> None:
+    bodies = [(PAGE, {"X-Long": "a" * 70_000} if number == 1 else {}) for number in range(12)]
+    found = Reading(archive(*bodies, compress=compress), "x.warc.gz" if compress else "x.warc")
+    assert {page.url for page in found.pages} >= {f"http://a.example/{n}" for n in range(12) if n != 1}
+    assert len(found.pages) + found.skipped["record_unreadable"] == 12
+    assert len(found.pages) == 12 or found.problems
+
+
+def test_a_damaged_body_takes_time_that_grows_with_its_length() -> None:
+    whole = gzip.compress(b"".join(b"<p>%d</p>" % (number * number) for number in range(1_500_000)))
+    started = time.monotonic()
+    damaged = whole[:-5000] + b"\xff" * 5000
+    found = Reading(archive((damaged, {"Content-Encoding": "gzip"})), limit=50_000_000)
+    assert len(found.pages[0].body) > 15_000_000
+    assert time.monotonic() - started < 10
+
+
 def test_a_body_of_many_empty_gzip_members_ends_soon() -> None:
     started = time.monotonic()
     Reading(archive((gzip.compress(b"") * 200_000, {"Content-Encoding": "gzip"})), limit=10_000_000)

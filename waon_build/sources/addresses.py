@@ -14,9 +14,14 @@ from urllib.parse import quote, urljoin, urlsplit
 SRCSETS = ("srcset", "data-srcset", "data-lazy-srcset", "data-original-set")
 LAZY = (
     "data-src", "data-original", "data-lazy-src", "data-lazy", "data-original-src", "data-echo", "data-image",
-    "data-img-src", "data-url", "data-full-src", "data-large-file", "data-actualsrc", "data-hi-res-src",
+    "data-img-src", "data-url", "data-full-src", "data-large-file", "data-orig-file", "data-actualsrc",
+    "data-hi-res-src", "data-lazyload", "data-lazy-original", "data-cfsrc",
 )  # fmt: skip
 """Attributes in which lazy loaders and galleries keep the true address."""
+_OF_MANY_USES = frozenset(("data-url", "data-image", "data-lazy"))
+"""Those that scripts also keep links, versions and switches in: believed where `src` is nothing, or where they
+name a picture's file."""
+_PICTURE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp)(?:[?#&]|\Z)", re.IGNORECASE)
 
 _ELSEWHERE = frozenset((*SRCSETS, *LAZY))
 
@@ -45,11 +50,25 @@ def address(image: Attributes, sources: Sequence[Attributes]) -> str:
     src = (image.get("src") or "").strip(_SPACES)
     for name in LAZY:
         url = (image.get(name) or "").strip(_SPACES)
-        if url and not _is_inline(url) and _looks_like_address(url):
+        if not url or _is_inline(url) or not _looks_like_address(url):
+            continue
+        if name not in _OF_MANY_USES or not src or _is_inline(src) or _PICTURE.search(url):
             return url
     if src and not _is_inline(src):
         return src
     return best or src
+
+
+_READ = frozenset((
+    "", "image/jpeg", "image/jpg", "image/pjpeg", "image/png", "image/x-png", "image/apng", "image/gif", "image/webp",
+    "image/avif", "image/bmp", "image/x-ms-bmp",
+))  # fmt: skip
+
+
+def is_read(source: Attributes) -> bool:
+    """Whether a `<source>` is of a kind that is decoded here: JPEG XL, HEIC and SVG would win by their size, and
+    be lost."""
+    return (source.get("type") or "").partition(";")[0].strip().lower() in _READ
 
 
 def in_srcset(srcset: str) -> Iterator[tuple[str, float]]:
@@ -94,6 +113,7 @@ def absolute(url: str, base: str) -> str | None:
         return None
     if parts.scheme in ("http", "https") and not host:
         return None
+    joined = parts.scheme + joined[len(parts.scheme) :]
     if not joined.isascii() or " " in joined or '"' in joined:
         host = parts.netloc
         if not host.isascii():
@@ -130,7 +150,7 @@ def _split_at_space(text: str) -> tuple[str, str, str]:
     return (pieces[0], " ", pieces[1]) if len(pieces) == 2 else (pieces[0], "", "")
 
 
-_SIZE = re.compile(r"(\d{1,7}(?:\.\d{1,5})?)([wx])")
+_SIZE = re.compile(r"(?<![\w.])(\d{1,7}(?:\.\d{1,5})?|\.\d{1,5})[wx](?!\w)")
 
 
 @lru_cache(maxsize=256)
@@ -146,4 +166,7 @@ def _is_inline(url: str) -> bool:
 
 def _looks_like_address(text: str) -> bool:
     """Lazy attributes also hold JSON and numbers."""
-    return "/" in text or "." in text
+    return ("/" in text or "." in text) and _IN_JSON.isdisjoint(text)
+
+
+_IN_JSON = frozenset('{}"<>')

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+IMAGES = "img, amp-img"
+"""Selects the images of a page."""
 LONGEST_TEXT = 4_000
 """Characters of a title or caption that are looked at: every candidate of a page has a copy."""
 
@@ -16,7 +18,7 @@ def folded(text: str) -> str:
 def figure_captions(tree: LexborHTMLParser, images: list[LexborNode]) -> dict[int, str]:
     """The figure caption of each image that has one, by the image's `mem_id`. Of nested figures the
     innermost counts. Each element is walked once, however they are nested."""
-    captioned = _captioned(tree)
+    captioned, beside = _captioned(tree)
     if not captioned:
         return {}
     texts: dict[int, str] = {}
@@ -31,6 +33,8 @@ def figure_captions(tree: LexborHTMLParser, images: list[LexborNode]) -> dict[in
                 text = found[here]
                 break
             path.append(here)
+            if here in beside:
+                break
             if (caption := captioned.get(here)) is not None:
                 if here not in texts:
                     texts[here] = _caption_text(caption, left)
@@ -42,9 +46,11 @@ def figure_captions(tree: LexborHTMLParser, images: list[LexborNode]) -> dict[in
     return found
 
 
-def _captioned(tree: LexborHTMLParser) -> dict[int, LexborNode]:
-    """The first caption of each figure that has one, by the figure's `mem_id`."""
+def _captioned(tree: LexborHTMLParser) -> tuple[dict[int, LexborNode], set[int]]:
+    """The first caption of each figure that has one, by the figure's `mem_id`; and those captions, by their
+    own, that stand beside the figure's image and hold another: an icon, which they do not speak of."""
     captioned: dict[int, LexborNode] = {}
+    beside: set[int] = set()
     above: dict[int, int] = {}  # the figure that an element stands in
     for caption in tree.css("figcaption"):
         node, climbed = caption.parent, []
@@ -55,28 +61,31 @@ def _captioned(tree: LexborHTMLParser) -> dict[int, LexborNode]:
             figure = above.get(node.mem_id, node.mem_id)
             above.update(dict.fromkeys(climbed, figure))
             captioned.setdefault(figure, caption)
-    return captioned
+            inside = len(caption.css(IMAGES)) if caption.css_first(IMAGES) is not None else 0
+            if inside and node.tag == "figure" and len(node.css(IMAGES)) > inside:
+                beside.add(caption.mem_id)
+    return captioned, beside
 
 
 _MOST_CAPTION_WORK = 10_000_000
 _PARAGRAPHS = frozenset(("p", "div", "br", "li", "dt", "dd", "tr", "td", "th", "h1", "h2", "h3", "h4", "h5", "h6"))
 """Elements that part words. Others stand within a word: `東京<b>タワー</b>` has no space."""
-_READINGS = frozenset(("rt", "rp"))
-"""How a word is read, beside the word (`<ruby>`)."""
+_NOT_SAID = frozenset(("rt", "rp", "script", "style", "template", "noscript"))
+"""How a word is read, beside the word (`<ruby>`), and what no reader sees."""
 
 
 def _caption_text(caption: LexborNode, left: list[int]) -> str:
     """The text of a figure caption. left: the work left for the page, since captions may lie in captions."""
     pieces: list[str] = []
     length = 0
-    has_readings = False
+    has_unsaid = False
     for node in caption.traverse(include_text=True):
         if length > LONGEST_TEXT or left[0] < 0:
             break
         left[0] -= 10
         tag = node.tag
         if tag == "-text":
-            if has_readings and node.parent is not None and node.parent.tag in _READINGS:
+            if has_unsaid and node.parent is not None and node.parent.tag in _NOT_SAID:
                 continue
             text = node.text(deep=False)
             left[0] -= len(text)
@@ -84,6 +93,6 @@ def _caption_text(caption: LexborNode, left: list[int]) -> str:
             pieces.append(text)
         elif tag in _PARAGRAPHS:
             pieces.append(" ")
-        elif tag in _READINGS:
-            has_readings = True
+        elif tag in _NOT_SAID:
+            has_unsaid = True
     return folded("".join(pieces)[:LONGEST_TEXT])

@@ -17,10 +17,10 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from waon_build import languages, rights
 from waon_build.recipe import ExtractSettings
 from waon_build.records import Candidate, Evidence, Reason, normalised
-from waon_build.sources.addresses import Attributes, absolute, address
+from waon_build.sources.addresses import Attributes, absolute, address, is_read
 from waon_build.sources.depth import PAGE_TOO_DEEP, is_too_deep
 from waon_build.sources.encoding import decode
-from waon_build.sources.figures import LONGEST_TEXT, figure_captions, folded
+from waon_build.sources.figures import IMAGES, LONGEST_TEXT, figure_captions, folded
 from waon_build.sources.surroundings import Surroundings, markable
 
 PAGE_TOO_LARGE = Reason(
@@ -131,7 +131,7 @@ def read_page(
         return Page(PAGE_TOO_DEEP)
     tree = LexborHTMLParser(raw)
     metas = [meta.attributes for meta in tree.css("meta")]
-    evidence = rights.statements(url, headers, _named(metas))
+    evidence = rights.statements(url, [*headers, *_as_headers(metas)], _named(metas))
     if any(statement.refuses for statement in evidence):
         return Page(PAGE_REFUSED)
     return _Reader(tree, url, language, settings, source, evidence).read(_declared(tree, headers, metas))
@@ -159,7 +159,7 @@ class _Reader:
     def read(self, declared: list[str]) -> Page:
         title = self.tree.css_first("title")
         self.title = folded(title.text()[:LONGEST_TEXT]) if title else ""
-        images = self.tree.css("img")
+        images = self.tree.css(IMAGES)
         licence = absolute(rights.licence_url(_licences(self.tree)), self.base) or ""
         self.licence = licence if licence != self.base else ""
         wanted = images[: self.settings.max_candidates_per_page]
@@ -244,16 +244,17 @@ def _licences(tree: LexborHTMLParser) -> list[tuple[str, str]]:
     return found
 
 
-_FILED = re.compile(r"(en|zh|ko|ja)(?:[-_][A-Za-z]{2,4})?")
+_FILED = re.compile(r"(en|zh|ko|ja)(?:[-_](?:[A-Za-z]{2}|[Hh]an[st]))?")
 
 
 def _filed_under(url: str) -> str:
     """The language whose folder a page lies in (`/en/`, `/zh-CN/`; the innermost counts), or "". Only codes
     that mean nothing else: `/it/` and `/no/` are words, `/de/` and `/tt/` are bags and users. Templates
     declare `lang="ja"` on English pages whose text quotes much Japanese; the folder is the publisher's own
-    filing."""
+    filing. The last piece is the page's name (`/words/ko`), unless it is all there is (`/en`)."""
     _, _, rest = url[:LONGEST_TEXT].partition("#")[0].partition("?")[0].partition("://")
-    for folder in reversed(rest.split("/")[1:]):
+    _, *folders = rest.split("/")
+    for folder in reversed(folders[:-1] or folders):
         if found := _FILED.fullmatch(folder):
             return found[1]
     return ""
@@ -280,6 +281,15 @@ def _named(metas: Iterable[Attributes]) -> list[tuple[str, str]]:
         ((meta["name"] or "").strip().lower(), meta["content"] or "")
         for meta in metas
         if "name" in meta and "content" in meta
+    ]
+
+
+def _as_headers(metas: Iterable[Attributes]) -> list[Header]:
+    """What `<meta http-equiv="X-Robots-Tag">` says, as the header that it stands for."""
+    return [
+        ("x-robots-tag", meta.get("content") or "")
+        for meta in metas
+        if (meta.get("http-equiv") or "").strip().lower() == "x-robots-tag"
     ]
 
 
@@ -314,7 +324,8 @@ def _sources(image: LexborNode, known: dict[int, list[Attributes]]) -> list[Attr
         return []
     sources = known.get(parent.mem_id)
     if sources is None:
-        sources = known[parent.mem_id] = [source.attributes for source in parent.css("source")[:_MOST_SOURCES]]
+        every = (source.attributes for source in parent.css("source")[:_MOST_SOURCES])
+        sources = known[parent.mem_id] = [source for source in every if is_read(source)]
     return sources
 
 
@@ -333,7 +344,7 @@ def _captions(attributes: Attributes, figcaption: str) -> list[tuple[str, str, s
 
 
 def _why_not(written: str, url: str | None, attributes: Attributes) -> Reason | None:
-    if not written:
+    if not written or written.startswith("#"):  # a script puts the picture there, or nobody does
         return NO_ADDRESS
     if written[:5].lower() == "data:":
         return INLINE_IMAGE

@@ -12,6 +12,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from fastwarc.warc import ArchiveIterator, WarcRecord
 from warcio.archiveiterator import ArchiveIterator as ArcIterator
@@ -102,7 +103,7 @@ class _File:
         """Each record that can be read: a page, or why it is none."""
         start: int | None = 0
         while start is not None:
-            self.last = start
+            self.last, before = start, self.read
             try:
                 yield from self._records_from(start)
                 return
@@ -110,7 +111,9 @@ class _File:
                 if not _is_damage(error):
                     raise
                 self._tell("damaged_archive", _one_line(error))
-                start = _next_member(self.stream, self.last + 1)
+                if self.read == before:  # it is this record that cannot be read
+                    yield RECORD_UNREADABLE
+                start = _next_record(self.stream, self.last + 1)
 
     def _records_from(self, start: int) -> Iterator[Response | Reason]:
         self.stream.seek(start)
@@ -207,7 +210,18 @@ def _why_not(status: int, content_type: str, url: str) -> Reason | None:
         return NOT_OK
     if content_type.partition(";")[0].strip().lower() not in ("text/html", "application/xhtml+xml"):
         return NOT_HTML
-    return None if len(url) <= LONGEST and re.match(r"https?://[^/]", url) else BAD_ADDRESS
+    return None if _is_address(url) else BAD_ADDRESS
+
+
+def _is_address(url: str) -> bool:
+    if len(url) > LONGEST or not re.match(r"https?://[^/]", url, re.IGNORECASE):
+        return False
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises for a port that is none
+    except ValueError:
+        return False
+    return bool(parts.hostname)
 
 
 def _length(record: WarcRecord) -> int:
@@ -215,6 +229,28 @@ def _length(record: WarcRecord) -> int:
     length = record.headers.get("Content-Length") or ""
     headers = sum(len(key.encode()) + len(value.encode()) + 4 for key, value in record.headers.astuples())
     return len("WARC/1.0\r\n") + headers + 4 + (int(length) if length.isdigit() else 0)
+
+
+def _next_record(stream: IO[bytes], start: int) -> int | None:
+    """The offset of the first record at or after `start`, or None."""
+    stream.seek(0)
+    return _next_plain(stream, start) if stream.read(5) == b"WARC/" else _next_member(stream, start)
+
+
+_PLAIN = re.compile(rb"\nWARC/[01]\.[0-9]{1,2}\r?\n")
+
+
+def _next_plain(stream: IO[bytes], start: int) -> int | None:
+    """Of a file that is not compressed: where a line says that a record begins."""
+    block, longest = 1 << 20, 16
+    while True:
+        stream.seek(start)
+        data = stream.read(block)
+        if found := _PLAIN.search(data):
+            return start + found.start() + 1
+        if len(data) < block:
+            return None
+        start += len(data) - longest
 
 
 def _next_member(stream: IO[bytes], start: int) -> int | None:
