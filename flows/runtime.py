@@ -20,6 +20,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from waon_build import pipeline
 from waon_build import recipe as recipes
+from waon_build.export.workers import end_with_parent
 from waon_build.records import InputError, Tally
 
 P = ParamSpec("P")
@@ -113,17 +114,4 @@ class Workers(Executor):
         context: Any = multiprocessing.get_context(method)
         if method == "forkserver":
             context.set_forkserver_preload(["waon_build.pipeline", "pandas"])  # pyarrow imports pandas, slowly
-        return ProcessPoolExecutor(self.processes, mp_context=context, initializer=_end_with_parent)
-
-
-def _end_with_parent() -> None:
-    """A pool's workers wait for work for ever when their parent is killed: end with it instead."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+        return ProcessPoolExecutor(self.processes, mp_context=context, initializer=end_with_parent)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -169,3 +172,37 @@ def test_secrets_are_neither_shown_nor_taken_on_the_command_line(tmp_path: Path)
     assert (ended.returncode, "hush" in ended.stderr) == (2, False)
     ended = waon_build("recipe", "check", recipe, "--set", "annotation={database: hush}", cwd=tmp_path)
     assert (ended.returncode, "hush" in ended.stderr) == (2, False)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_run_at_once_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    """A terminal sends it to every process of the run: workers and Prefect's server get it too."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/a.jpg"
+        recipe = write_recipe(tmp_path)
+        (tmp_path / "table.csv").write_text(f"url,caption\n{address},夕暮れの鳥居\n", encoding="utf-8")
+        command = [sys.executable, "-c", "from waon_build.cli import main; main()", "run", str(recipe)]
+        environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
+        errors = tmp_path / "stderr"
+        with errors.open("w") as stderr:
+            process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=stderr, start_new_session=True)
+            while "fetch: 1 parts" not in errors.read_text():
+                assert process.poll() is None, errors.read_text()
+                time.sleep(0.1)
+            time.sleep(1)
+            os.killpg(process.pid, signal.SIGINT)
+            assert process.wait(timeout=15) == 130, errors.read_text()
+    assert errors.read_text().splitlines()[-1].startswith("stopped: what is finished stays")
+    assert "Traceback" not in errors.read_text()
+    while _is_anybody_left(process.pid):
+        time.sleep(0.1)
+    assert sorted(path.name for path in (tmp_path / "corpus" / "fetch").glob("*.tally.json")) == []
+    assert waon_build("run", recipe, "--set", "fetch.timeout_seconds=1", cwd=tmp_path).returncode == 0
+
+
+def _is_anybody_left(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

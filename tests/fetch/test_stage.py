@@ -518,8 +518,8 @@ print(*(peaks or [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
 """
 
 
-def run_apart(corpus: Corpus, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", RUN, corpus.root, recipe().model_dump_json(), *arguments]
+def run_apart(corpus: Corpus, *arguments: str, **given: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", RUN, corpus.root, recipe(**given).model_dump_json(), *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -606,3 +606,31 @@ def test_memory_does_not_grow_with_the_number_of_urls(site: Site, tmp_path: Path
         assert peak, errors
         peaks.append(int(peak))
     assert peaks[1] < peaks[0] + 128 * 1024
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_bodies_under_way(site: Site, corpus: Corpus) -> None:
+    """Sixty hosts that each keep back the last bytes of 12 MB: what has come of a body waits on disk."""
+    body, all_here = jpeg(1) + bytes(12_000_000), asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.content_length = len(body)
+        await response.prepare(request)
+        await response.write(body[:-1000])
+        waiting.append(request.path)
+        if len(waiting) == 60:
+            all_here.set()
+        await all_here.wait()
+        await response.write(body[-1000:])
+        return response
+
+    waiting: list[str] = []
+    site.answers = {f"/{n}.jpg": answer for n in range(60)}
+    put_plan(corpus, [site.url(path) for path in site.answers])
+    process = run_apart(corpus, per_host_concurrency=60, timeout_seconds=100)
+    peak, errors = process.communicate(timeout=200)
+    assert peak, errors
+    assert len(waiting) == 60
+    assert {row["status"] for row in corpus.read("fetch", corpus.parts("fetch")[0]).to_pylist()} == {"ok"}
+    assert int(peak) < 640 * 1024

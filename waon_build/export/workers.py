@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -28,7 +29,7 @@ def each(call: Callable[[W], R], work: Sequence[W], fs: Any, seconds: float, wor
         return
     # Not forked: the parent has threads (DuckDB's, an object store's event loop) that a fork would cut off.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
         try:
             yield from pool.map(call, work)
         except BrokenProcessPool as error:
@@ -45,8 +46,10 @@ def _shared(fs: Any) -> bool:
     return "memory" not in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
 
 
-def _end_with_parent() -> None:
-    """Workers of a killed parent wait for work for ever: end with it instead."""
+def end_with_parent() -> None:
+    """Makes a worker end when its parent does, and not before: a killed parent's would wait for work for ever,
+    and Ctrl-C, which reaches them all, is the parent's to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is None:
         return

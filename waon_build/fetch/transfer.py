@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from socket import EAI_AGAIN
+from tempfile import SpooledTemporaryFile
 from typing import Final
 
 import aiohttp
@@ -56,6 +57,8 @@ BODY_TOO_LARGE = reason_of_asking(
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CHUNK: Final = 1 << 16
+_IN_MEMORY: Final = 1 << 20
+"""Bytes of a body that is under way; the rest waits on disk: hundreds are under way, and some are slow."""
 
 
 @dataclass(slots=True)
@@ -110,22 +113,27 @@ async def _read(response: aiohttp.ClientResponse, answer: Answer, max_bytes: int
     if not truncate and (response.content_length or 0) > max_bytes:
         return BODY_TOO_LARGE
     decoder = _Decoder(answer.header("content-encoding"))
-    pieces = []
     left = max_bytes
-    async for chunk in response.content.iter_chunked(_CHUNK):
-        for piece in decoder.decode(chunk, left):
-            pieces.append(piece)
-            left -= len(piece)
-            if left < 0:
-                if not truncate:
-                    return BODY_TOO_LARGE
-                answer.truncated = True
-                answer.body = b"".join(pieces)
-                return ""
-    if not decoder.ended:
-        return ANSWER_MALFORMED
-    answer.body = b"".join(pieces)
+    with SpooledTemporaryFile(_IN_MEMORY) as body:
+        async for chunk in response.content.iter_chunked(_CHUNK):
+            for piece in decoder.decode(chunk, left):
+                body.write(piece)
+                left -= len(piece)
+                if left < 0:
+                    if not truncate:
+                        return BODY_TOO_LARGE
+                    answer.truncated = True
+                    answer.body = _all_of(body)
+                    return ""
+        if not decoder.ended:
+            return ANSWER_MALFORMED
+        answer.body = _all_of(body)
     return ""
+
+
+def _all_of(body: SpooledTemporaryFile[bytes]) -> bytes:
+    body.seek(0)
+    return body.read()
 
 
 class _Decoder:
