@@ -35,6 +35,8 @@ def test_the_area_of_the_largest_image_does_not_overflow(made: Any) -> None:
         ("url", "https://img.example.jp/b.jpg"),
         ("url", "HTTPS://IMG.example.jp:443/b.jpg#top"),
         ("url", "https://example.jp/2.html"),
+        ("url", "http://img.example.jp/b.jpg"),
+        ("host", "*.example.jp"),
         ("host", "img.example.jp"),
         ("host", "example.jp"),
         ("host", "example.com"),

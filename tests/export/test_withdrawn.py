@@ -24,6 +24,8 @@ SAMPLE = {
     [
         ("url", "https://IMG.example.jp:443/a.jpg#x"),
         ("url", "https://example.jp/"),
+        ("url", "http://img.example.jp/a.jpg"),
+        ("host", "*.example.jp"),
         ("host", "example.jp"),
         ("pair_id", "0123456789abcdef"),
         ("sha256", "ab" * 32),

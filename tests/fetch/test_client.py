@@ -278,9 +278,18 @@ def test_a_tdmrep_json_that_fails_means_no_for_now_and_a_web_page_in_its_place_m
     assert reply.reason == ""
 
 
-def test_a_tdmrep_json_that_robots_txt_disallows_is_not_asked_for() -> None:
-    reply, host = one({"/robots.txt": answer(b"User-agent: *\nDisallow: /.well-known/\n"), "/a.png": answer()})
-    assert (reply.reason, host.asked) == ("", ["/robots.txt", "/a.png"])
+def test_a_tdmrep_json_that_robots_txt_disallows_is_read_all_the_same_and_obeyed() -> None:
+    robots = answer(b"User-agent: *\nDisallow: /.well-known/\n")
+    reserved = answer(b'[{"location": "/", "tdm-reservation": 1}]')
+    reply, host = one({"/robots.txt": robots, "/.well-known/tdmrep.json": reserved, "/a.png": answer()})
+    assert (reply.reason, host.images_asked) == ("refused_by_tdmrep", [])
+    reply, host = one({"/robots.txt": robots, "/a.png": answer()})
+    assert (reply.reason, host.asked) == ("", ["/robots.txt", "/.well-known/tdmrep.json", "/a.png"])
+
+
+def test_a_site_that_disallows_all_is_asked_for_nothing_but_its_robots_txt() -> None:
+    reply, host = one({"/robots.txt": answer(b"User-agent: *\nDisallow: /\n"), "/a.png": answer()})
+    assert (reply.reason, host.asked) == ("refused_by_robots_txt", ["/robots.txt"])
 
 
 def test_a_usage_rule_of_robots_txt_that_disallows_training_is_obeyed_before_asking() -> None:

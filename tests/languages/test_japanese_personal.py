@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +38,18 @@ def kind(text: str) -> str:
         "0120-123-456",
         "0800-123-4567",
         "050-1234-5678",
+        "090-12345678",
+        "携帯 090-12345678",
+        "03・1234・5678",
+        "０９０・１２３４・５６７８",
+        "+81(90)1234-5678",
+        "+81(0)90-1234-5678",
+        "TEL:0312345678",
+        "電話 0312345678",
+        "電話番号(代表)は0312345678です",
+        "FAX 03-12345678",
+        "℡0312345678",
+        "☎️ 0312345678",
     ],
 )
 def test_a_telephone_number_is_found(text: str):
@@ -62,6 +77,13 @@ def test_a_telephone_number_is_found(text: str):
         "第03-123号",
         "12-34-5678",
         "030-1234-5678-9012",
+        "商品番号 0312345678",
+        "hotel 0312345678",
+        "型番 03-12345678",
+        "電話 012345678",
+        "電話ボックス 1980-1990",
+        "2019・2020・2021",
+        "03・04・05",
     ],
 )
 def test_years_prices_and_codes_are_no_telephone_numbers(text: str):
@@ -81,6 +103,19 @@ def test_years_prices_and_codes_are_no_telephone_numbers(text: str):
         "長野県松本市丸の内4番1号",
         "店舗は 京都府京都市東山区清水1丁目294 です",
         "沖縄県国頭郡恩納村字恩納2451番地",
+        "北海道札幌市北区北7条西4丁目1-2 の家",
+        "札幌市北区北7条西4丁目1-2",
+        "横浜市中区日本大通1-1",
+        "新宿区西新宿2-8-1",
+        "新宿区 西新宿 2-8-1",
+        "東京都 新宿区 西新宿 2-8-1",
+        "神奈川県 横浜市 中区 日本大通 1-1",
+        "箱根町湯本1-2-3",
+        "東京都町田市原町田1-2",
+        "東京都千代田区丸の内1-1",
+        "大阪府和泉市のぞみ野1-2",
+        "東京都新宿区西新宿2-8日本ビル",
+        "東京都新宿区西新宿2-8-1-1203",
     ],
 )
 def test_a_postal_address_is_found(text: str):
@@ -100,10 +135,58 @@ def test_a_postal_address_is_found(text: str):
         "北海道 1-2",
         "千葉県市川市二丁目の夏祭り",
         "神奈川県で1番の海水浴場",
+        "千葉県予選で市立船橋が3-1で勝利",
+        "川崎市が横浜市に3-1で勝利",
+        "静岡県清水市東 3-1で勝利",
+        "大阪府堺市の古墳 4-5世紀",
+        "大阪府堺市百舌鳥 4-5世紀",
+        "東京都町田市の気温 5-10度の朝",
+        "東京都町田市忠生 5-10度の朝",
+        "京都府京都市嵐山 10-11月",
+        "京都府京都市 05-03-2024",
+        "東京都新宿区西新宿二丁目 2024年撮影",
+        "横浜市 1-1",
+        "横浜市中区の写真 1-1",
+        "木村家の写真 1-2-3",
+        "東京都町田市図1-2",
+        "市町村 1-2",
     ],
 )
 def test_a_place_without_a_house_number_is_no_address(text: str):
     assert kind(text) == ""
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "市1-2",
+        "市北7条",
+        "市一丁目",
+        "新市 1-2-",
+        "京都府市区",
+        "北海道市1-1",
+        "電話・・・(0",
+        "電話03-",
+        "+81(0",
+        "0・1(2",
+    ],
+)
+def test_time_is_linear_in_a_caption_made_to_look_like_addresses_and_telephones(piece: str):
+    def seconds(text: str) -> float:
+        best = float("inf")
+        for _ in range(3):
+            started = time.process_time()
+            kind(text)
+            best = min(best, time.process_time() - started)
+        return best
+
+    assert seconds(piece * 8000) < 80 * seconds(piece * 500) + 0.05
+
+
+def test_captions_of_photographs_hold_no_personal_data(shared_data: Path):
+    captions = (shared_data / "text" / "captions_ja_yj.txt").read_text(encoding="utf-8").splitlines()
+    assert len(captions) == 2808
+    assert [caption for caption in captions if kind(caption)] == []
 
 
 @pytest.mark.parametrize(

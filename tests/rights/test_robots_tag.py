@@ -55,6 +55,13 @@ def test_the_eight_headers_that_img2dataset_reads_past_refuse(value: str) -> Non
         "unavailable_after: 25 Jun 2010 15:00:00 PST; noai",
         "max-video-preview:-1\tnoai, noindex",
         "360spider: noindex",
+        "max-image-preview:large noai",
+        "max-image-preview:large none",
+        "max-snippet:50 noimageai",
+        "unavailable_after: 25 Jun 2010 15:00:00 PST noai",
+        "otherbot: nofollow, waon-build: max-snippet:50 noml",
+        "waon-build/0.1: noai",
+        "otherbot: noindex, Waon-Build/0.1: none",
     ],
 )
 def test_a_refusing_rule_for_us_or_for_all_refuses(value: str) -> None:
@@ -72,6 +79,8 @@ def test_a_refusing_rule_for_us_or_for_all_refuses(value: str) -> None:
         "googlebot: none",
         "GPTBot: noai, CCBot: noai, noimageai",
         "otherbot: noai, max-image-preview: none",
+        "otherbot: max-image-preview:large noai",
+        "otherbot/0.1: noai",
         "max-image-preview: none",
         "max-image-preview:none, max-snippet:0",
         f"unavailable_after: {DATE}",
@@ -106,6 +115,8 @@ def test_a_meta_element_counts_when_its_name_is_robots_or_ours() -> None:
     assert meta_refuses("robots", "noindex, noai")
     assert meta_refuses("ROBOTS", "NONE")
     assert meta_refuses("waon-build", "noai")
+    assert meta_refuses("waon-build/0.1", "noai")
+    assert meta_refuses("robots", "max-image-preview:large noai")
     assert not meta_refuses("googlebot", "noindex")
     assert not meta_refuses("description", "none of this is noai")
 

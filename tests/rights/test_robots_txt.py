@@ -99,6 +99,31 @@ def test_usage_rules_of_equal_paths_combine_to_the_restrictive_one() -> None:
     assert robots.usage(f"{SITE}/b") == (False, "")
 
 
+@pytest.mark.parametrize(
+    "line", ["Content-Usage:\t/\ttrain-ai=n", "Content-Usage: /  train-ai=n", "Content-Usage:/ \tai=n"]
+)
+def test_path_and_expression_of_a_usage_rule_stand_any_white_space_apart(line: str) -> None:
+    assert RobotsTxt(f"User-agent: *\n{line}\n".encode()).usage(f"{SITE}/a") == (True, line)
+
+
+@pytest.mark.parametrize(
+    ("rules", "all_of_it"),
+    [
+        ("Disallow: /\nCrawl-delay: 1\n# no more\n", True),
+        ("Disallow: /*", True),
+        ("Disallow: /a", False),
+        ("Disallow: /\nAllow: /images/", False),
+        ("Disallow: /\nalow /images/", False),
+        ("Disallow:", False),
+        ("", False),
+    ],
+)
+def test_a_site_is_known_to_forbid_all_only_where_no_line_might_allow_something(rules: str, all_of_it: bool) -> None:
+    robots = RobotsTxt(f"User-agent: *\n{rules}\n".encode())
+    assert robots.forbids_all == all_of_it
+    assert not (robots.forbids_all and robots.allows(f"{SITE}/images/a.png"))
+
+
 def test_a_usage_rule_without_a_path_is_for_every_path() -> None:
     assert RobotsTxt(b"User-Agent: *\nContent-Usage: train-ai=n\n").usage(f"{SITE}/x?y=1")[0]
     assert RobotsTxt(b"User-agent: *\nContent-Signal: search=yes,ai-train=no\nAllow: /\n").usage(f"{SITE}/x")[0]

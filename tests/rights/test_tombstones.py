@@ -59,6 +59,32 @@ def test_a_host_covers_its_pages_its_images_and_its_subdomains(corpus: Corpus) -
     assert not stones.covers(url="http://[broken")
 
 
+@pytest.mark.parametrize("written", ["*.bar.jp", ".bar.jp", "https://*.Bar.jp/", "bar.jp."])
+def test_a_host_is_covered_with_its_subdomains_however_it_is_written(corpus: Corpus, written: str) -> None:
+    stones = Tombstones.add(corpus, "host", written, "asked by the owner")
+    assert stones.stones[0].value == "bar.jp"
+    assert stones.covers(url="http://bar.jp/a")
+    assert stones.covers(url="http://img.bar.jp/a")
+    assert not stones.covers(url="http://foobar.jp/a")
+
+
+def test_the_twin_of_a_withdrawn_address_is_not_written_again(corpus: Corpus) -> None:
+    first = Tombstones.add(corpus, "url", "http://h.jp/a.png", "asked")
+    again = Tombstones.add(corpus, "url", "https://h.jp/a.png", "asked again")
+    assert [stone.value for stone in again.stones] == ["http://h.jp/a.png"]
+    assert first.digest == again.digest
+
+
+def test_a_file_of_before_is_read_and_covers_what_it_was_meant_to(corpus: Corpus) -> None:
+    Tombstones.add(corpus, "host", "a.example", "why")
+    kept = [("url", "http://h.jp/a"), ("url", "https://h.jp/a"), ("url", "https://h.jp/b"), ("host", "*.bar.jp")]
+    lines = (json.dumps({"kind": kind, "value": value, "why": "", "at": ""}) + "\n" for kind, value in kept)
+    Path(corpus.path("tombstones.jsonl")).write_text("".join(lines), encoding="utf-8")
+    stones = Tombstones.load(corpus)
+    assert len(stones.stones) == 4
+    assert all(map(stones.covers, ["http://h.jp/a", "http://h.jp/b", "https://h.jp/b", "http://img.bar.jp/"]))
+
+
 @given(st.integers(0, 2**64 - 1), st.sets(st.integers(0, 63), max_size=20))
 def test_a_phash_covers_exactly_what_is_within_its_radius(value: int, flipped: set[int]) -> None:
     other = value
@@ -82,6 +108,8 @@ def test_the_digest_changes_with_what_is_covered_and_with_nothing_else(corpus: C
         ("url", "example.org/a"),
         ("url", "file:///etc/passwd"),
         ("host", ""),
+        ("host", "*"),
+        ("host", "img*.bar.jp"),
         ("pair_id", "xyz"),
         ("sha256", "ab"),
         ("phash", "0" * 15),
@@ -133,6 +161,8 @@ def test_the_file_is_one_line_of_json_each(corpus: Corpus) -> None:
         ("http://h.jp/a/../b.png", "http://h.jp/b.png"),
         ("http://h.jp./a.png", "http://h.jp/a.png"),
         ("http://H.jp:80/a.png#x", "http://h.jp/a.png"),
+        ("http://h.jp/a.png", "https://h.jp/a.png"),
+        ("https://h.jp:443/a.png", "http://h.jp/a.png"),
     ],
 )
 def test_an_address_is_covered_however_it_is_written(tmp_path: Path, withdrawn: str, written: str) -> None:

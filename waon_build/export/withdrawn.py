@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from waon_build.records import InputError
-from waon_build.rights.tombstones import Tombstone, Tombstones, normalised
+from waon_build.rights.tombstones import Tombstone, Tombstones, normalised, schemes
 
 FILE = "tombstones.jsonl"
 
@@ -37,16 +37,23 @@ class Withdrawn:
 
     def covers(self, url: str, page_url: str, pair_id: str, sha256: str, phash: str) -> bool:
         """Whether anything about a sample has been withdrawn."""
-        if self._urls and any(_address_digest(address) in self._urls for address in (url, page_url) if address):
+        if self._urls and not self._urls.isdisjoint(_digest(twin) for twin in _twins(url, page_url)):
             return True
         return self._others.covers(url, page_url, pair_id, sha256, phash)
 
 
 def _published(kind: str, value: str) -> str:
-    return _address_digest(value) if kind == "url" else value
+    return _digest(value) if kind == "url" else value
 
 
-def _address_digest(address: str) -> str:
-    with suppress(InputError):  # what is no address covers nothing, and is covered by nothing
-        address = normalised("url", address)
+def _twins(*addresses: str) -> list[str]:
+    """The addresses as tombstones may have them: a list names one scheme, and covers both."""
+    twins: list[str] = []
+    for address in addresses:
+        with suppress(InputError):  # what is no address covers nothing, and is covered by nothing
+            twins.extend(schemes(normalised("url", address)))
+    return twins
+
+
+def _digest(address: str) -> str:
     return hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()

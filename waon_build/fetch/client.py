@@ -264,7 +264,9 @@ class Client:
             rules.robots = RobotsTxt(answer.body)
             rules.robots_answer = "allowed" if answer.status < 300 else f"HTTP {answer.status}"
             location = origin.with_path(tdmrep.WELL_KNOWN)
-            if rules.robots.allows(str(location)):
+            # Asked for even where robots.txt disallows it: it is no content but, as robots.txt itself, what
+            # tells whether we may. `Disallow: /.well-known/`, written out of habit, must not hide a reservation.
+            if not rules.robots.forbids_all:
                 answer = await self._rights_file(location, tdmrep.MAX_BYTES, rules.crawl_delay)
                 rules.reservations = tdmrep.TdmRep(answer.body)
                 rules.failed_file = tdmrep.WELL_KNOWN

@@ -16,5 +16,6 @@ def user_agent(contact: str) -> str:
 
 
 def addresses_us(name: str) -> bool:
-    """Whether a rule for the agent `name` is for us: by our token, or because it is for all."""
-    return name.strip().lower() in _EVERYONE
+    """Whether a rule for the agent `name` is for us: by our token, with a version (`waon-build/0.1`) or
+    without, or because it is for all."""
+    return name.partition("/")[0].strip().lower() in _EVERYONE

@@ -6,7 +6,8 @@ meta specification, which is the only one there is, and MDN. What img2dataset re
 (`max-snippet:50, noimageai`) is read here.
 
 Fails closed: a refusing word is heard behind any punctuation (`noindex; noai`, `noindex noai`,
-`"noai"`), and what cannot be an agent (`03 Dec 2025 13:09`) addresses nobody else.
+`"noai"`) and behind a value (`max-snippet:50 noai`), and what cannot be an agent (`03 Dec 2025 13:09`)
+addresses nobody else.
 """
 
 from __future__ import annotations
@@ -54,8 +55,9 @@ def _rules(text: str, *, agents: bool) -> list[set[str]]:
             piece = value
             name, colon, value = value.partition(":")
             name = name.strip(" \t\"'")
-        if name in _WITH_VALUE:
-            continue
+        words = _WORD.findall(value if name in _WITH_VALUE else piece)
+        if name in _WITH_VALUE and words[:1] == ["none"]:  # a preview of none is a value; behind one it is a rule
+            del words[0]
         if for_us:
-            rules.append(set(_WORD.findall(piece)))
+            rules.append(set(words))
     return rules

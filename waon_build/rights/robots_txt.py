@@ -25,6 +25,7 @@ MAX_BYTES = 500 * 1024
 
 _AGENT_LINE = re.compile(r"user[- ]?agent\s*[:\s](.*)", re.IGNORECASE)
 _USAGE_LINES = frozenset({"content-usage", "content-signal"})
+_CANNOT_ALLOW = frozenset({"disallow", "crawl-delay", *_USAGE_LINES})
 _GROUPLESS = frozenset({"sitemap", "sitemaps", "site-map", "host"})
 
 
@@ -53,6 +54,9 @@ class RobotsTxt:
         parsed = [_parsed(line) for line in rules]
         self._disallowed = [(Pattern(value), line) for name, value, line in parsed if name == "disallow" and value]
         self._usages = [_usage(value, line) for name, value, line in parsed if name in _USAGE_LINES]
+        forbidden = any(name == "disallow" and value in ("/", "/*") for name, value, _ in parsed)
+        self.forbids_all: bool = forbidden and all(name in _CANNOT_ALLOW for name, _, line in parsed if line)
+        """Whether nothing of the site may be asked for; False where a line might allow something after all."""
         self.crawl_delay: float | None = self._rules.crawl_delay(AGENT)
         """Seconds asked for between two requests."""
 
@@ -113,7 +117,8 @@ def _parsed(line: str) -> tuple[str, str, str]:
 
 
 def _usage(value: str, line: str) -> _Usage:
-    path, _, expression = value.partition(" ")
-    if not path.startswith("/"):
-        path, expression = "/", value
+    path, expression = "/", value
+    if value.startswith("/"):
+        path, *rest = value.split(maxsplit=1)
+        expression = " ".join(rest)
     return _Usage(Pattern(path), content_usage.disallows(expression), line)

@@ -26,6 +26,8 @@ RADIUS: Final = 8
 """A phash covers every picture within this Hamming distance (of 64 bits): 90 % of benign edits of one
 photograph are found at 8, and no two different pictures of those measured were within 10."""
 
+_SCHEME = re.compile("^https?:", re.IGNORECASE)
+_WILDCARD = re.compile(r"^(?:\*?\.)+")
 _SHAPE = {"pair_id": r"[0-9a-f]{16}", "sha256": r"[0-9a-f]{64}", "phash": r"[0-9a-f]{16}"}
 
 
@@ -45,7 +47,7 @@ class Tombstones:
         self.stones = stones
         self._values: dict[str, set[str]] = {kind: set() for kind in KINDS}
         for stone in stones:
-            self._values[stone.kind].add(stone.value)
+            self._values[stone.kind].add(_compared(stone.kind, stone.value))
         hashes = sorted(int(value, 16) for value in self._values["phash"])
         self._phashes = np.array(hashes, dtype=np.uint64)
         covered = json.dumps({kind: sorted(values) for kind, values in self._values.items()})
@@ -66,6 +68,8 @@ class Tombstones:
             try:
                 entry = json.loads(line)
                 stone = Tombstone(entry["kind"], entry["value"], entry["why"], entry["at"])
+                if stone.kind == "host":  # once kept as `*.example.jp`, which covered nothing
+                    stone = stone._replace(value=_WILDCARD.sub("", stone.value))
                 if normalised(stone.kind, stone.value) != stone.value:
                     raise ValueError("not in its normal form")
             except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
@@ -81,7 +85,7 @@ class Tombstones:
         value = normalised(kind, value)
         with corpus.turn(FILE):
             present = cls.load(corpus)
-            if value in present._values[kind]:
+            if _compared(kind, value) in present._values[kind]:
                 return present
             at = datetime.now(UTC).isoformat(timespec="seconds")
             stones = [*present.stones, Tombstone(kind, value, why, at)]
@@ -92,8 +96,8 @@ class Tombstones:
     def covers(self, url: str = "", page_url: str = "", pair_id: str = "", sha256: str = "", phash: str = "") -> bool:
         """Whether anything about a candidate, an image or a pair has been withdrawn.
 
-        A URL or host covers the image at it and the images of the page at it; a host covers its
-        subdomains."""
+        A URL or host covers the image at it and the images of the page at it; a URL covers its twin
+        (http, https), a host its subdomains."""
         if not self.stones:
             return False
         values = self._values
@@ -105,7 +109,7 @@ class Tombstones:
         )
 
     def _covers_address(self, address: str) -> bool:
-        if _normal_url(address) in self._values["url"]:
+        if _compared("url", _normal_url(address)) in self._values["url"]:
             return True
         if not self._values["host"]:
             return False
@@ -120,13 +124,14 @@ class Tombstones:
 
 
 def normalised(kind: str, value: str) -> str:
-    """`value` as a tombstone of `kind` keeps it. Raises InputError when it cannot be one."""
+    """`value` as a tombstone of `kind` keeps it: of `*.example.jp` the host, which covers its subdomains
+    anyway. Raises InputError when it cannot be one."""
     value = value.strip()
     if kind == "url" and re.match(r"https?://[^/]", value, re.IGNORECASE):
         return _normal_url(value)
     if kind == "host":
         host = _host(value if "//" in value else f"//{value}")
-        if host:
+        if host and "*" not in host:
             return host
     if kind in _SHAPE and re.fullmatch(_SHAPE[kind], value.lower()):
         return value.lower()
@@ -134,6 +139,17 @@ def normalised(kind: str, value: str) -> str:
         raise InputError(f"tombstone: kind is {kind!r}: give one of {', '.join(KINDS)}")
     expected = {"url": "an http(s) address", "host": "a host name", "sha256": "64 hex digits"}
     raise InputError(f"tombstone: {value[:80]!r} is not a {kind}: give {expected.get(kind, '16 hex digits')}")
+
+
+def schemes(url: str) -> tuple[str, ...]:
+    """A normalised URL as http and as https: a site serves one picture at both."""
+    rest, found = _SCHEME.subn("", url)
+    return (f"http:{rest}", f"https:{rest}") if found else (url,)
+
+
+def _compared(kind: str, value: str) -> str:
+    """What of a kept value is compared: of a URL all but its scheme."""
+    return _SCHEME.sub("", value) if kind == "url" else value
 
 
 @lru_cache(maxsize=4096)
@@ -150,9 +166,9 @@ def _normal_url(url: str) -> str:
 
 
 def _host(url: str) -> str:
-    """In lower case and ASCII, as DNS has it."""
+    """In lower case and ASCII, as DNS has it, without `*.` and dots before it."""
     try:
-        host = (urlsplit(url.strip()).hostname or "").rstrip(".").lower()
+        host = _WILDCARD.sub("", (urlsplit(url.strip()).hostname or "").rstrip(".").lower())
         return host if host.isascii() else host.encode("idna").decode()
     except ValueError:
         return ""
