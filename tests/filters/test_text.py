@@ -29,6 +29,8 @@ why = TextFilter(TextFilters(), JA)
         ("猫が寝ている。" * 143, text.CAPTION_TOO_LONG),
         ("連絡はtaro@example.jpまで", text.CAPTION_HAS_EMAIL),
         ("連絡は taro(at)example.co.jp まで", text.CAPTION_HAS_EMAIL),
+        ("連絡は taro★example.com まで", text.CAPTION_HAS_EMAIL),
+        ("連絡はtaro@例え.jpまで", text.CAPTION_HAS_EMAIL),
         ("ご予約は03-1234-5678へ", text.CAPTION_HAS_PHONE),
         ("東京都新宿区西新宿2-8-1の桜", text.CAPTION_HAS_POSTAL_ADDRESS),
         ("番号は1234-5678-9018です", text.CAPTION_HAS_NATIONAL_NUMBER),

@@ -93,6 +93,39 @@ def test_years_prices_and_codes_are_no_telephone_numbers(text: str):
 @pytest.mark.parametrize(
     "text",
     [
+        "taro★example.com",
+        "連絡は taro ☆ mail.example.co.jp まで",
+        "taro＠例え.jp",
+        "taro@メール.例え.jpまで",
+        "taro＠example.jp",
+        "taro(アット)example.jp",
+        "taro[at]example.com",
+    ],
+)
+def test_an_email_address_is_found_disguised_or_with_a_japanese_domain(text: str):
+    assert kind(text) == "email"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "LIVE★TOKYO",
+        "夏祭り★vol.2",
+        "cafe★写真.2024",
+        "LIVE@渋谷",
+        "live@渋谷.vol",
+        "Vol.3★Ver.2.0",
+        "太郎★example.com",
+        "★★★★☆ 4.5",
+    ],
+)
+def test_stars_and_places_after_an_at_are_no_email_address(text: str):
+    assert kind(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "〒160-0023",
         "〒1600023 新宿",
         "東京都新宿区西新宿2-8-1",
@@ -169,6 +202,8 @@ def test_a_place_without_a_house_number_is_no_address(text: str):
         "電話03-",
         "+81(0",
         "0・1(2",
+        "a★",
+        "a@例.",
     ],
 )
 def test_time_is_linear_in_a_caption_made_to_look_like_addresses_and_telephones(piece: str):
@@ -234,5 +269,5 @@ def test_a_slip_in_one_digit_spoils_nearly_every_my_number(number: int, place: i
 
 @given(st.text(alphabet="0123456789-() .,+〒丁目番地東京都港区", max_size=200))
 def test_any_mixture_of_digits_and_marks_is_judged(text: str):
-    assert kind(text) in {"", "phone", "postal_address", "national_number"}
+    assert kind(text) in {"", "email", "phone", "postal_address", "national_number"}
     assert has_phone(text) in {True, False}

@@ -1,4 +1,5 @@
-"""Personal data as Japan writes it: telephone numbers, postal addresses, My Number.
+"""Personal data as Japan writes it: telephone numbers, postal addresses, My Number, and e-mail
+addresses that are disguised or have a Japanese domain.
 
 Forms are strict, so that years, prices and product codes are not taken for them; what a form cannot
 tell, the number of digits or the check digit does. All patterns are bounded: time is linear.
@@ -28,6 +29,14 @@ _LABELLED_PHONE = re.compile(
 )
 _ELEVEN_DIGITS = re.compile("0(?:[5-9]0|20|800)")
 _FREE_OF_AREA = ("0120", "0570", "0180", "0990")
+
+# taro★example.com, taro(アット)example.jp, taro@例え.jp. The domain must end in a known one: 祭り★vol.2 is no address.
+_EMAIL = re.compile(
+    r"(?<![\w.+-])[\w.+-]{1,64} ?(?:[@★☆]|[(\[<](?:at|アット|あっと)[)\]>]) ?"
+    r"(?:[a-z0-9ぁ-ヿ々㐀-鿿-]{1,63}\.){1,8}"
+    r"(?:com|net|org|info|biz|jp|io|dev|app|co|tv|me|cc|cn|kr|tw|uk|eu|edu|みんな|コム)(?![\w-])",
+    re.ASCII | re.IGNORECASE,
+)
 
 _MY_NUMBER = re.compile(r"(?<![\w.,/-])(\d{4})([- ]?)(\d{4})\2(\d{4})(?![\w/-]|[.,]\d)", re.ASCII)
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -65,7 +74,7 @@ _WARD = re.compile(r" ?[^\W\d_のがはでを]{1,5}区")
 
 
 def personal_data(prefectures: Iterable[str]) -> Callable[[str], str]:
-    """A judge of normalised text: the kind of personal data it holds (`phone`, `postal_address`,
+    """A judge of normalised text: the kind of personal data it holds (`email`, `phone`, `postal_address`,
     `national_number`), or "". prefectures: what an address begins with."""
     in_prefecture = re.compile(rf"(?:{'|'.join(prefectures)})(?!の)(?: ?[^\W\d_]){{1,20}}\Z")
 
@@ -78,6 +87,8 @@ def personal_data(prefectures: Iterable[str]) -> Callable[[str], str]:
         return bool(in_prefecture.search(text[max(0, found.start() - 44) : found.start()]))
 
     def kind(text: str) -> str:
+        if _EMAIL.search(text):
+            return "email"
         if not _MAY_HOLD.search(text):
             return ""
         text = _DASH.sub("-", text)

@@ -39,8 +39,8 @@ class Language:
     is_own: Callable[[str, str], bool]
     """Of a caption and its page's language ("" when not known): whether the caption is in this language."""
     personal_data: Callable[[str], str]
-    """The kind of personal data in a text, as this language's country writes it: `phone`,
-    `postal_address`, `national_number`; or ""."""
+    """The kind of personal data in a text, as this language's country writes it: `email`,
+    `phone`, `postal_address`, `national_number`; or ""."""
 
     def normalise(self, text: str) -> str:
         """NFKC, white space folded: what every judgement is made on."""
