@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import pyarrow.parquet as pq
 import pytest
 
 from waon_build.export import place as module
 from waon_build.export.release import Provenance, export, releases
 from waon_build.export.verify import verify
-from waon_build.records import InputError
+from waon_build.records import InputError, digest16
 from waon_build.rights.tombstones import Tombstones
 
 Digests = Callable[[str], dict[str, str]]
@@ -181,6 +182,41 @@ def test_a_release_that_lost_a_file_is_not_taken_for_whole(made: Any) -> None:
     next(Path(release.url).glob("*.tar")).unlink()
     with pytest.raises(InputError, match=r"is gone from it: remove it, and export again"):
         export(made.recipe, made.corpus, made.accepted)
+
+
+def test_what_was_released_stays_in_its_split_whatever_its_cluster_is_called(made: Any) -> None:
+    first = export(made.recipe, made.corpus, made.accepted)
+    before = split_of_each(first.url)
+    for row in made.clusters:
+        row["cluster_id"] = digest16("renamed", row["cluster_id"])
+    made.recluster()
+    second = export(made.recipe, made.corpus, made.accepted, "second")
+    assert split_of_each(second.url) == before
+    assert set(before.values()) == {"train", "validation"}
+
+
+def test_of_clusters_that_grow_together_across_splits_the_validation_side_goes(made: Any) -> None:
+    before = split_of_each(export(made.recipe, made.corpus, made.accepted).url)
+    trained, validated = (next(key for key in before if before[key] == split) for split in ("train", "validation"))
+    of = {row["pair_id"]: row for row in made.clusters}
+    of[validated]["cluster_id"] = of[trained]["cluster_id"]
+    made.recluster()
+    second = export(made.recipe, made.corpus, made.accepted, "second")
+    assert split_of_each(second.url) == {key: split for key, split in before.items() if key != validated}
+    assert second.accepted.dropped == {"in_two_splits": 1}
+    assert verify(second.url).ok
+
+
+def test_another_seed_splits_anew(made: Any) -> None:
+    before = split_of_each(export(made.recipe, made.corpus, made.accepted).url)
+    settings = made.recipe.export.model_copy(update={"seed": 1})
+    again = export(made.recipe.model_copy(update={"export": settings}), made.corpus, made.accepted, "again")
+    assert split_of_each(again.url) != before
+
+
+def split_of_each(release: str) -> dict[str, str]:
+    tables = [pq.read_table(path, columns=["pair_id", "split"]) for path in Path(release).glob("*.parquet")]
+    return {row["pair_id"]: row["split"] for table in tables for row in table.to_pylist()}
 
 
 # --- killed, full, contended

@@ -19,6 +19,7 @@ from waon_build.export.card import FILE as CARD
 from waon_build.export.card import card
 from waon_build.export.croissant import FILE as CROISSANT
 from waon_build.export.croissant import croissant
+from waon_build.export.earlier import released_splits
 from waon_build.export.facts import FILE as RELEASE
 from waon_build.export.facts import Facts, Provenance, release_json
 from waon_build.export.index import SIZES, SUMS, read_sums, sizes_json, wids_json, wids_name
@@ -73,7 +74,8 @@ def export(
         raise InputError(f"release name {name!r}: give one of letters, digits, dots, - and _")
     with workplace(corpus) as folder:
         tombstones = Tombstones.load(corpus)
-        selection = select(recipe, corpus, accepted, tombstones, folder)
+        released = released_splits(corpus, recipe.export.splits, recipe.export.seed)
+        selection = select(recipe, corpus, accepted, tombstones, folder, released)
         facts = Facts(
             recipe,
             provenance or Provenance(),

@@ -56,6 +56,15 @@ RIGHTS_REFUSED = Reason(
 )
 
 
+IN_TWO_SPLITS = Reason(
+    "in_two_splits",
+    stage="export",
+    what="an accepted pair whose cluster has grown together with one that an earlier release put into another split",
+    why="what was trained on must not be validated on, within a release or from one to the next",
+    setting="export.splits",
+)
+
+
 class Accepted(NamedTuple):
     """A pair that natives accepted, and what they said. annotations: how many. match: median answer, 0
     to 3. culture, category: their answers, "" when they were not asked."""
@@ -104,9 +113,15 @@ class Selection(NamedTuple):
 
 
 def select(
-    recipe: Recipe, corpus: Corpus, accepted: Iterable[Accepted], tombstones: Tombstones, folder: str
+    recipe: Recipe,
+    corpus: Corpus,
+    accepted: Iterable[Accepted],
+    tombstones: Tombstones,
+    folder: str,
+    released: Iterable[pa.Table] = (),
 ) -> Selection:
-    """The rows of the next release of a corpus. folder: an empty local one for files under way.
+    """The rows of the next release of a corpus. folder: an empty local one for files under way. released:
+    `pair_id` and `split` of what earlier releases hold.
 
     Raises InputError when nothing is left to release, a part is missing, or images are of two formats.
     """
@@ -124,6 +139,7 @@ def select(
             database.register("located", _located(rows, wanted, recipe))
             database.execute("INSERT INTO sample FROM located")
             counts.kept += len(rows)
+        _stay_in_split(database, released, list(recipe.export.splits), counts)
         if not counts.kept:
             why = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.dropped.items()))
             raise InputError(
@@ -249,6 +265,35 @@ def _without_nulls(column: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.
     if pa.types.is_list(kind):
         return column.cast(kind)
     return pc.fill_null(column.cast(kind), "" if pa.types.is_string(kind) else 0)
+
+
+def _stay_in_split(
+    database: duckdb.DuckDBPyConnection, released: Iterable[pa.Table], splits: list[str], counts: Counts
+) -> None:
+    """Give each cluster the split that earlier releases gave its pairs. Where those are several, the first of
+    `splits` has it, and the pairs that were in another are dropped."""
+    schema = pa.schema([("pair_id", pa.string()), ("split", pa.string())])
+    _fill(database, "released", schema, (table.cast(schema) for table in released))
+    database.execute(
+        """
+        CREATE TABLE side AS
+        SELECT cluster_id, arg_min(released.split, list_position($1, released.split)) AS split
+        FROM sample JOIN released USING (pair_id)
+        GROUP BY cluster_id
+        """,
+        [splits],
+    )
+    torn = """
+        SELECT sample.pair_id FROM sample JOIN released USING (pair_id) JOIN side USING (cluster_id)
+        WHERE side.split <> released.split
+    """
+    database.execute(f"CREATE TABLE torn AS {torn}")
+    [(dropped,)] = database.execute("SELECT count(DISTINCT pair_id) FROM torn").fetchall()
+    if dropped:
+        database.execute("DELETE FROM sample WHERE pair_id IN (FROM torn)")
+        counts.kept -= dropped
+        counts.dropped[str(IN_TWO_SPLITS)] += dropped
+    database.execute("UPDATE sample SET split = side.split FROM side WHERE sample.cluster_id = side.cluster_id")
 
 
 def _format(database: duckdb.DuckDBPyConnection, corpus: Corpus) -> str:

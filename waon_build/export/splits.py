@@ -1,5 +1,6 @@
-"""Which split a cluster is in, and in what order samples come. Hashes decide, never a random generator:
-a cluster keeps its split in every later release of the same seed and shares, whatever else is in it."""
+"""Which split a cluster is in, and in what order samples come. Hashes decide, never a random generator.
+What an earlier release has put into a split stays there (`earlier.py`).
+"""
 
 from __future__ import annotations
 
