@@ -46,14 +46,16 @@ def _captioned(tree: LexborHTMLParser) -> dict[int, LexborNode]:
     """The first caption of each figure that has one, by the figure's `mem_id`."""
     captioned: dict[int, LexborNode] = {}
     above: dict[int, int] = {}  # the figure that an element stands in
-    for caption in tree.css("figcaption"):
+    for caption in tree.tags("figcaption"):
         node, climbed = caption.parent, []
         while node is not None and node.tag != "figure" and node.mem_id not in above:
             climbed.append(node.mem_id)
             node = node.parent
         if node is not None:
-            figure = above.get(node.mem_id, node.mem_id)
-            above.update(dict.fromkeys(climbed, figure))
+            here = node.mem_id
+            figure = above.get(here, here)
+            for passed in climbed:
+                above[passed] = figure
             captioned.setdefault(figure, caption)
     return captioned
 
