@@ -423,3 +423,9 @@ def test_a_page_that_writes_our_marks_as_character_references_is_read() -> None:
 def test_what_the_parser_does_not_see_hides_no_depth() -> None:
     assert read("<\x00b><p>" * 2_000).reason == "page_too_deep"
     assert read("<\ue000b><p>" * 2_000).reason == "page_too_deep"
+
+
+@pytest.mark.parametrize("srcset", ["", "\u3000", "&nbsp;", ", ,", "b.jpg 1x, \u3000"])
+def test_a_srcset_that_ends_in_nothing_is_read(srcset: str) -> None:
+    page = read(f'<img src="a.jpg" srcset="{srcset}" alt="鳥居">')
+    assert pairs(page) == [("http://a.example/dir/a.jpg", "鳥居", "alt")]

@@ -76,9 +76,10 @@ def in_srcset(srcset: str) -> Iterator[tuple[str, float]]:
     Source: HTML Standard, "parsing a srcset attribute". Commas may stand in a URL but not at its end."""
     rest = srcset[: LONGEST * 16].strip(_SPACES + ",")
     for _ in range(100):
-        if not rest:
+        pieces = rest.split(None, 1)
+        if not pieces:  # also when there is nothing but white space of other scripts
             return
-        url, _, rest = _split_at_space(rest)
+        url, rest = pieces[0], pieces[1] if len(pieces) == 2 else ""
         if url.endswith(","):
             yield url.rstrip(","), 1.0
             rest = rest.lstrip(_SPACES + ",")
@@ -95,7 +96,7 @@ def absolute(url: str, base: str) -> str | None:
         return None
     here = url[2:] if url.startswith("./") and url[2:3] not in ("", "/", "?", "#") else url
     # Nine in ten are like this; the general way takes ten times as long.
-    if _PLAIN.fullmatch(here) and "/." not in here and (here is url or ":" not in here):
+    if base.isascii() and _PLAIN.fullmatch(here) and "/." not in here and (here is url or ":" not in here):
         origin, folder = _places(base)
         if here.startswith("http") and ":" in here:
             return here
@@ -143,11 +144,6 @@ def _places(base: str) -> tuple[str, str]:
     origin = f"{parts.scheme}://{parts.netloc}"
     path = parts.path if "./" not in parts.path else urlsplit(urljoin(base, ".")).path
     return origin, origin + (path.rpartition("/")[0] + "/" if path else "/")
-
-
-def _split_at_space(text: str) -> tuple[str, str, str]:
-    pieces = text.split(None, 1)
-    return (pieces[0], " ", pieces[1]) if len(pieces) == 2 else (pieces[0], "", "")
 
 
 _SIZE = re.compile(r"(?<![\w.])(\d{1,7}(?:\.\d{1,5})?|\.\d{1,5})[wx](?!\w)")

@@ -59,7 +59,9 @@ _MOST_STEPS = 2_000_000
 def is_too_deep(text: str) -> bool:
     """Whether parsing a page would take time that grows with its square: whether so many elements are open
     at once. A closing tag counts only where a parser would heed it. Pages of ordinary length are not looked at."""
-    if any(len(tag[0].split()) > _MOST_ATTRIBUTES for tag in _LONG_TAG.finditer(text)):
+    if len(text) < 3_000:
+        return False
+    if len(text) > 20_000 and any(len(tag[0].split()) > _MOST_ATTRIBUTES for tag in _LONG_TAG.finditer(text)):
         return True
     if text.count("=") > 10_000 and any(token[0].count("=") > 2 * _MOST_ATTRIBUTES for token in _TOKEN.finditer(text)):
         return True

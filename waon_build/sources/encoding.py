@@ -51,7 +51,7 @@ def decode(body: bytes, content_type: str = "") -> str | None:
     for bom, name in _BOMS:
         if body.startswith(bom):
             return body[len(bom) :].decode(name, "replace")
-    if _ISO_2022_JP.search(body) and (text := _strictly(body, "iso2022_jp_ext")) is not None:
+    if b"\x1b" in body and _ISO_2022_JP.search(body) and (text := _strictly(body, "iso2022_jp_ext")) is not None:
         return text
     tolerable = unlikely = None
     tried: set[str] = set()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-IMAGES = "img, amp-img"
-"""Selects the images of a page."""
+IMAGES = ("img", "amp-img")
+"""The elements that are images of a page."""
 LONGEST_TEXT = 4_000
 """Characters of a title or caption that are looked at: every candidate of a page has a copy."""
 
@@ -52,21 +52,24 @@ def _captioned(tree: LexborHTMLParser) -> tuple[dict[int, LexborNode], set[int]]
     captioned: dict[int, LexborNode] = {}
     beside: set[int] = set()
     above: dict[int, int] = {}  # the figure that an element stands in
-    for caption in tree.css("figcaption"):
+    for caption in tree.tags("figcaption"):
         node, climbed = caption.parent, []
         while node is not None and node.tag != "figure" and node.mem_id not in above:
             climbed.append(node.mem_id)
             node = node.parent
         if node is not None:
-            figure = above.get(node.mem_id, node.mem_id)
-            above.update(dict.fromkeys(climbed, figure))
-            captioned.setdefault(figure, caption)
-            inside = len(caption.css(IMAGES)) if caption.css_first(IMAGES) is not None else 0
-            if inside and node.tag == "figure" and len(node.css(IMAGES)) > inside:
-                beside.add(caption.mem_id)
+            here = node.mem_id
+            figure = above.get(here, here)
+            for passed in climbed:
+                above[passed] = figure
+            if captioned.setdefault(figure, caption) is caption and here == figure:
+                inside = len(caption.css(_ANY_IMAGE))
+                if inside and len(node.css(_ANY_IMAGE)) > inside:
+                    beside.add(caption.mem_id)
     return captioned, beside
 
 
+_ANY_IMAGE = ", ".join(IMAGES)
 _MOST_CAPTION_WORK = 10_000_000
 _PARAGRAPHS = frozenset(("p", "div", "br", "li", "dt", "dd", "tr", "td", "th", "h1", "h2", "h3", "h4", "h5", "h6"))
 """Elements that part words. Others stand within a word: `東京<b>タワー</b>` has no space."""

@@ -130,7 +130,7 @@ def read_page(
     if is_too_deep(text):
         return Page(PAGE_TOO_DEEP)
     tree = LexborHTMLParser(raw)
-    metas = [meta.attributes for meta in tree.css("meta")]
+    metas = [meta.attributes for meta in tree.tags("meta")]
     evidence = rights.statements(url, [*headers, *_as_headers(metas)], _named(metas))
     if any(statement.refuses for statement in evidence):
         return Page(PAGE_REFUSED)
@@ -157,9 +157,9 @@ class _Reader:
         self.licence = self.title = ""
 
     def read(self, declared: list[str]) -> Page:
-        title = self.tree.css_first("title")
-        self.title = folded(title.text()[:LONGEST_TEXT]) if title else ""
-        images = self.tree.css(IMAGES)
+        titles = self.tree.tags("title")
+        self.title = folded(titles[0].text()[:LONGEST_TEXT]) if titles else ""
+        images = [image for tag in IMAGES for image in self.tree.tags(tag)]
         licence = absolute(rights.licence_url(_licences(self.tree)), self.base) or ""
         self.licence = licence if licence != self.base else ""
         wanted = images[: self.settings.max_candidates_per_page]

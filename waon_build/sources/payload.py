@@ -20,7 +20,8 @@ def decoded(body: bytes, headers: Sequence[Header], limit: int) -> bytes | None:
     short gives what there is of it."""
     if "chunked" in _coding(headers, "transfer-encoding"):
         body = _unchunked(body)
-    for coding in reversed(re.split(r"[,\s]+", _coding(headers, "content-encoding"))):
+    codings = _coding(headers, "content-encoding")
+    for coding in reversed(re.split(r"[,\s]+", codings)) if codings else ():
         undo = _UNDO.get(coding)
         if undo is None or _looks_like_text(body):
             continue

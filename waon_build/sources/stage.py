@@ -11,7 +11,6 @@ import json
 import os
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import IO, NamedTuple
 
 import fsspec
@@ -110,7 +109,9 @@ class Extract:
                 continue
             pages.keep()
             for candidate in page.candidates:
-                writer.keep(candidate if ours else replace(candidate, captured_at=response.captured_at))
+                if not ours:
+                    candidate.captured_at = response.captured_at
+                writer.keep(candidate)
             for candidate, reason in page.dropped:
                 writer.drop(candidate, reason)
             if page.beyond:
