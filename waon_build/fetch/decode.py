@@ -15,11 +15,10 @@ from io import BytesIO
 from math import sqrt
 from typing import Final, NamedTuple
 
-import imagehash
-import numpy as np
 from PIL import AvifImagePlugin, Image, ImageCms
 
 from waon_build.fetch.container import IMAGE_BROKEN, Still, still
+from waon_build.fetch.likeness import hashes
 from waon_build.recipe import FetchSettings
 from waon_build.records import Reason
 
@@ -97,11 +96,12 @@ def _stored(data: bytes, found: Still, settings: FetchSettings) -> Stored | str:
     encoded = _encoded(picture, settings)
     kept = picture if settings.format == "png" else Image.open(BytesIO(encoded))
     grey = kept.convert("L")
+    phash, phash256 = hashes(grey)
     return Stored(
         data=encoded,
         sha256=hashlib.sha256(data).hexdigest(),
-        phash=_phash(grey, 8),
-        phash256=_phash(grey, 16),
+        phash=phash,
+        phash256=phash256,
         width=picture.width,
         height=picture.height,
         original_width=original[0],
@@ -222,13 +222,6 @@ def _encoded(image: Image.Image, settings: FetchSettings) -> bytes:
     else:
         image.save(out, {"jpg": "JPEG", "webp": "WEBP"}[settings.format], quality=settings.quality)
     return out.getvalue()
-
-
-def _phash(grey: Image.Image, hash_size: int) -> str:
-    """`str(imagehash.phash(image, hash_size))` of the picture that `grey` was made from: it converts to grey
-    itself, which of grey is a copy; and its hex digits are those of the packed bits, made faster."""
-    bits: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = imagehash.phash(grey, hash_size=hash_size).hash
-    return np.packbits(bits).tobytes().hex()
 
 
 def _deviation(grey: Image.Image) -> float:
