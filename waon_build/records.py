@@ -156,7 +156,7 @@ class Image:
     """Of the bytes served, Pillow's name in lower case."""
     served_bytes: int = 0
     colours: int = 0
-    """Distinct colours of the stored image, counted up to 256."""
+    """Distinct colours of the image served, counted up to 256."""
     deviation: float = 0.0
     """Standard deviation of the stored image's grey levels, 0 to 127.5: near 0 is blank."""
     frames: int = 0

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageDraw, ImageOps
 
 from waon_build.fetch.decode import Stored, decode
 from waon_build.recipe import FetchSettings
@@ -205,13 +205,19 @@ def test_an_animation_keeps_its_first_frame_and_says_how_many_there_were() -> No
         assert difference(opened(found), frames[0]) < 3
 
 
-def test_colours_are_counted_up_to_256_in_the_stored_picture() -> None:
+def test_colours_are_counted_up_to_256_in_the_picture_served() -> None:
+    """A drawing of four colours has a thousand once it is scaled and stored as JPEG."""
     flat = Image.new("RGB", (100, 100), "white")
     for index in range(31):
         flat.paste((index * 8, 0, 0), (index * 3, 0, index * 3 + 3, 100))
     assert stored(encoded(flat, "PNG"), format="png").colours == 32
     assert stored(encoded(photo(), "PNG"), format="png").colours == 256
     assert stored(encoded(Image.new("L", (50, 50), 7), "PNG")).colours == 1
+    drawing = Image.new("RGB", (900, 700), "white")
+    for number, colour in enumerate(("red", "blue", "black")):
+        ImageDraw.Draw(drawing).ellipse((number * 200, 100, number * 200 + 250, 500), fill=colour)
+    for mode in ("RGB", "P", "RGBA"):
+        assert stored(encoded(drawing.convert(mode), "PNG"), format="jpg").colours == 4, mode
 
 
 def test_deviation_is_that_of_the_grey_levels() -> None:

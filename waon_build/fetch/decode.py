@@ -22,7 +22,7 @@ from waon_build.fetch.likeness import hashes
 from waon_build.recipe import FetchSettings
 from waon_build.records import Reason
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of what is stored for the same bytes: raise it, and images already stored are fetched again."""
 MAX_MEMORY: Final = 640 << 20
 """Bytes for the pixels of one picture while it is decoded: with the file, the copies that follow and
@@ -89,6 +89,7 @@ def _stored(data: bytes, found: Still, settings: FetchSettings) -> Stored | str:
         image.draft(None, size)
         image.load()
         profile = image.info.get("icc_profile")
+        colours = _colours(image)
         picture = _srgb(_flat(_shrunk(image, size)), profile)
     picture = _turned(picture, orientation)
     if orientation in _SIDEWAYS:
@@ -108,10 +109,16 @@ def _stored(data: bytes, found: Still, settings: FetchSettings) -> Stored | str:
         original_height=original[1],
         format=settings.format,
         original_format=found.format.lower(),
-        colours=len(kept.getcolors(256) or range(256)),
+        colours=colours,
         deviation=_deviation(grey),
         frames=frames,
     )
+
+
+def _colours(image: Image.Image) -> int:
+    """Distinct colours, up to 256, of the image as it was served: scaling and JPEG make a thousand of four."""
+    counted = image if image.mode in ("1", "L", "P", "RGB", "RGBA", "CMYK") else _plain(image)
+    return len(counted.getcolors(256) or range(256))
 
 
 def _too_large(width: int, height: int, pixel_bytes: int, settings: FetchSettings) -> bool:
