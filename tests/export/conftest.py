@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import fsspec
@@ -43,12 +44,12 @@ class Made:
         return [Accepted(key, 2 + i % 2, 2 + i % 3 / 2, "ja", "") for i, key in enumerate(self.rows)]
 
 
-def picture(number: int, size: tuple[int, int] = (64, 48), form: str = "jpg") -> bytes:
-    """A picture of its own, cheap to make: a few random colours, enlarged."""
+def picture(number: int, size: tuple[int, int] = (64, 48), form: str = "jpg", **metadata: Any) -> bytes:
+    """A picture of its own, cheap to make: a few random colours, enlarged. metadata: as Pillow writes it."""
     grid = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     image = Image.fromarray(grid).resize(size, Image.Resampling.BICUBIC)
     data = BytesIO()
-    image.save(data, {"jpg": "JPEG", "webp": "WEBP", "png": "PNG"}[form])
+    image.save(data, {"jpg": "JPEG", "webp": "WEBP", "png": "PNG"}[form], **metadata)
     return data.getvalue()
 
 
@@ -61,11 +62,13 @@ def make(
     first: int = 0,
     change: Callable[[int, dict[str, Any]], None] | None = None,
     photographs: Sequence[bytes] = (),
+    metadata: Mapping[str, Any] = MappingProxyType({}),
     **export: Any,
 ) -> Made:
     """A corpus at `url` of `samples` pairs in `parts` image parts. first: number of the first picture.
     change: may alter the row of each pair. photographs: real ones, decoded as the fetch stage does, instead
-    of generated ones. export: settings of the recipe's section."""
+    of generated ones. metadata: that generated ones carry, as Pillow writes it. export: settings of the
+    recipe's section."""
     settings = {"samples_per_shard": 5, "splits": {"train": 0.7, "validation": 0.3}, **export}
     recipe = Recipe.model_validate(
         {
@@ -80,7 +83,7 @@ def make(
     made = Made(recipe, Corpus(url))
     for part in range(parts):
         numbers = range(first + part, first + samples, parts)
-        _make_part(made, f"g0001-{part:06d}", numbers, form, change, photographs)
+        _make_part(made, f"g0001-{part:06d}", numbers, form, change, photographs, metadata)
     write_clusters(made)
     return made
 
@@ -100,12 +103,13 @@ def _make_part(
     form: str,
     change: Callable[[int, dict[str, Any]], None] | None,
     photographs: Sequence[bytes],
+    metadata: Mapping[str, Any],
 ) -> None:
     rows = []
     with made.corpus.write("fetch", Part(name, "", "x"), IMAGE) as writer:
         with writer.open_file("images", "tar") as tar:
             for number in numbers:
-                row, data = _pair(number, form)
+                row, data = _pair(number, form, metadata)
                 if photographs:
                     data = _photograph(made, row, photographs[number])
                 row |= {"stored_in": name, "offset": tar.tell(), "size": len(data)}
@@ -138,9 +142,9 @@ def _photograph(made: Made, row: dict[str, Any], served: bytes) -> bytes:
     return stored.data
 
 
-def _pair(number: int, form: str) -> tuple[dict[str, Any], bytes]:
+def _pair(number: int, form: str, metadata: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
     width, height = 64 + number % 5, 48
-    data = picture(number, (width, height), form)
+    data = picture(number, (width, height), form, **metadata)
     stored = Image.open(BytesIO(data))
     caption = f"{WORDS[number % len(WORDS)]} {number}"
     url = f"https://img{number % 3}.example.jp/写真/{number}.jpg"

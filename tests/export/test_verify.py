@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from waon_build.export.index import sums_text
 from waon_build.export.release import export
@@ -38,7 +38,8 @@ def said(folder: Path) -> list[str]:
 
 def seal(folder: Path) -> None:
     """Write SHA256SUMS anew, as someone would who means to deceive."""
-    names = [path.name for path in folder.iterdir() if path.name != "SHA256SUMS"]
+    names = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+    names.remove("SHA256SUMS")
     (folder / "SHA256SUMS").write_bytes(sums_text(written_file(str(folder), name) for name in names))
 
 
@@ -53,6 +54,18 @@ def rewrite(folder: Path, change: Callable[[dict[str, bytes]], dict[str, bytes] 
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
+    seal(folder)
+
+
+def describe(folder: Path) -> None:
+    """Let the Croissant description speak of the files as they are, and seal it again."""
+    path = folder / "croissant.json"
+    described = json.loads(path.read_text())
+    for entry in described["distribution"]:
+        if entry["@type"] == "cr:FileObject":
+            file = written_file(str(folder), entry["name"])
+            entry |= {"sha256": file.sha256, "contentSize": f"{file.size} B"}
+    path.write_text(json.dumps(described, ensure_ascii=False))
     seal(folder)
 
 
@@ -129,7 +142,17 @@ def test_a_file_that_was_cut_lengthened_emptied_or_lost_is_found(release: Path, 
 def test_a_file_too_many_is_found(release: Path) -> None:
     (release / "notes").mkdir()
     (release / "notes" / "x.txt").write_text("x")
-    assert said(release) == ["notes/x.txt: is not in SHA256SUMS"]
+    assert said(release) == ["notes/x.txt: is no file of a release", "notes/x.txt: is not in SHA256SUMS"]
+
+
+@pytest.mark.parametrize(
+    "name", ["demo-test.wids.json", "made-test.wids.json", "made-train-000007.parquet", "made-train_stats.json", "x/y"]
+)
+def test_a_file_that_no_release_has_is_found_though_sealed_again(release: Path, name: str) -> None:
+    (release / name).parent.mkdir(exist_ok=True)
+    (release / name).write_text("{}")
+    seal(release)
+    assert f"{name}: is no file of a release" in said(release)
 
 
 def test_a_shard_that_is_gone_from_files_and_sums_is_found(release: Path) -> None:
@@ -194,6 +217,40 @@ def break_json(members: dict[str, bytes]) -> None:
     members[name] = members[name][:-1]
 
 
+def exif(description: str) -> bytes:
+    found = Image.Exif()
+    found[0x010E] = description
+    found.get_ifd(0x8825)[1] = "N"  # GPSLatitudeRef
+    return found.tobytes()
+
+
+def png_text(chunk: PngImagePlugin.PngInfo) -> PngImagePlugin.PngInfo:
+    chunk.add_text("Author", "Yamada", zip=True)
+    return chunk
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "written"),
+    [
+        ("jpg", "exif", {"exif": exif("taken here")}),
+        ("jpg", "xmp", {"xmp": b"<x:xmpmeta/>"}),
+        ("jpg", "comment", {"comment": b"by Yamada"}),
+        ("jpg", "APP1", {"extra": b"\xff\xe1\x00\x0cNikon\0here"}),
+        ("webp", "exif", {"exif": exif("taken here")}),
+        ("webp", "xmp", {"xmp": b"<x:xmpmeta/>"}),
+        ("png", "exif", {"exif": exif("taken here")}),
+        ("png", "text", {"pnginfo": png_text(PngImagePlugin.PngInfo())}),
+    ],
+)
+def test_a_picture_that_says_where_or_by_whom_it_was_taken_is_found(
+    tmp_path: Path, make_corpus: Callable[..., Any], form: str, name: str, written: dict[str, Any]
+) -> None:
+    """The card promises pictures without any metadata; the pixels, and so all hashes, are the same with it."""
+    made = make_corpus(str(tmp_path / "corpus"), 3, form=form, metadata=written)
+    failures = verify(export(made.recipe, made.corpus, made.accepted).url).failures
+    assert [failure.problem for failure in failures] == [f"its image carries metadata ({name})"] * 3
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -256,6 +313,25 @@ def test_a_row_that_differs_from_its_sample_is_found_though_sealed_again(release
         assert problem in failures
 
 
+def test_samples_in_another_order_are_found_though_all_is_described_again(release: Path) -> None:
+    def turn(members: dict[str, bytes]) -> dict[str, bytes]:
+        keys = list(dict.fromkeys(name.partition(".")[0] for name in members))
+        return {f"{key}.{form}": members[f"{key}.{form}"] for key in keys[::-1] for form in ("jpg", "txt", "json")}
+
+    def follow(rows: list[dict[str, Any]]) -> None:
+        rows.reverse()
+        with tarfile.open(release / f"{SHARD}.tar") as tar:
+            for row in rows:
+                row["offset"] = tar.getmember(f"{row['pair_id']}.jpg").offset_data
+
+    rewrite(release, turn)
+    change_rows(release, f"{SHARD}.parquet", follow)
+    describe(release)
+    (failure,) = said(release)
+    assert failure.startswith(f"{SHARD}.tar: ")
+    assert failure.endswith("does not stand where the order of seed 0 has it")
+
+
 def test_a_picture_in_two_splits_is_found_though_sealed_again(release: Path) -> None:
     """The same cluster, and the same picture, on both sides."""
     seen = pq.read_table(release / f"{SHARD}.parquet").to_pylist()[0]
@@ -295,6 +371,93 @@ def test_a_tombstone_list_that_cannot_be_read_is_found(release: Path, text: str)
     (release / "tombstones.jsonl").write_text(text)
     seal(release)
     assert "tombstones.jsonl: is damaged" in said(release)
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"tombstones": 99}, "counts 99 tombstones, and 0 are here"),
+        ({"seed": 5}, "does not stand where the order of seed 5 has it"),
+        ({"splits": {"train": 1}}, "its splits do not name validation"),
+        ({"splits": {"train": 0.7, "validation": 0.2}}, "its splits are not shares that add up to 1"),
+        ({"splits": {"train": 1.3, "validation": -0.3}}, "its splits are not shares that add up to 1"),
+        ({"splits": {"train": float("nan"), "validation": 1}}, "its splits are not shares that add up to 1"),
+        ({"name": "another"}, "describes a release of another name than release.json"),
+        ({"name": None}, "its name is missing or damaged"),
+        ({"content": ""}, "its content is no digest"),
+        ({"accepted": {"read": 13, "kept": 12, "dropped": {}}}, "its accepted pairs do not add up"),
+        ({"accepted": {"read": 13, "kept": 13, "dropped": {}}}, "its accepted pairs do not add up"),
+        ({"accepted": {"read": 11, "kept": 12, "dropped": {"taken_down": -1}}}, "its accepted pairs do not add up"),
+        ({"accepted": {"read": 12, "kept": 12, "dropped": [[]]}}, "its accepted pairs do not add up"),
+        ({"samples_per_shard": 4}, "holds 5 samples, and 4 are the most"),
+        ({"samples_per_shard": 6}, "holds 5 samples and is not the last of its split"),
+        ({"samples": {"train": 7, "validation": 5, "test": 0}}, "its samples are missing or damaged"),
+        ({"corpus": "\ud800"}, "its corpus is missing or damaged"),
+    ],
+)
+def test_a_figure_that_is_wrong_is_found_though_sealed_again(
+    release: Path, values: dict[str, Any], problem: str
+) -> None:
+    path = release / "release.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    seal(release)
+    assert any(problem in failure for failure in said(release))
+
+
+@pytest.mark.parametrize("name", [f"{SHARD}.tar", f"{SHARD}.parquet", f"{SHARD}_stats.json"])
+@pytest.mark.parametrize("target", ["nothing", "itself", "a folder"])
+def test_a_file_of_a_shard_that_is_a_link_to_nothing_is_reported(release: Path, name: str, target: str) -> None:
+    path = release / name
+    path.unlink()
+    path.symlink_to({"nothing": "gone", "itself": name, "a folder": release}[target])
+    assert any(failure.startswith(f"{name}: ") for failure in said(release))
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "SHA256SUMS", "croissant.json", "release.json", "sizes.json", "tombstones.jsonl"]
+)
+def test_a_file_beside_the_shards_that_is_a_link_to_nothing_is_reported(release: Path, name: str) -> None:
+    (release / name).unlink()
+    (release / name).symlink_to("gone")
+    assert any(failure.startswith(f"{name}: ") for failure in said(release))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("release.json", "[" * 100_000),
+        ("release.json", '{"samples": {"train": ' + "[" * 400 + "]" * 400 + "}}"),
+        ("croissant.json", '{"distribution": ' + "[" * 100_000),
+        ("croissant.json", '{"identifier": "", "distribution": [{"@type": "cr:FileObject", "contentUrl": 1}]}'),
+        ("README.md", "---\n" + "[" * 10_000 + "\n---\n"),
+        ("README.md", "---\n!!timestamp x\n---\n"),
+        ("tombstones.jsonl", "[" * 100_000 + "\n"),
+    ],
+)
+def test_a_description_that_no_parser_survives_is_reported_and_never_raises(
+    release: Path, name: str, text: str
+) -> None:
+    (release / name).write_text(text)
+    seal(release)
+    assert any(failure.startswith(f"{name}: ") for failure in said(release))
+
+
+def test_a_sample_that_no_parser_survives_is_reported_and_never_raises(release: Path) -> None:
+    def nest(members: dict[str, bytes]) -> None:
+        name = next(name for name in members if name.endswith(".json"))
+        members[name] = b"[" * 100_000
+
+    rewrite(release, nest)
+    assert any("its JSON cannot be read" in failure for failure in said(release))
+
+
+def test_what_a_damaged_release_says_can_always_be_printed(release: Path) -> None:
+    def spoil(members: dict[str, bytes]) -> None:
+        name = next(name for name in members if name.endswith(".json"))
+        members[name] = b'{"\\ud800": "half a character"}'
+
+    rewrite(release, spoil)
+    assert "\\ud800" in "\n".join(said(release)).encode().decode()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from io import BytesIO
 from itertools import zip_longest
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import imagehash
 import pyarrow as pa
@@ -53,12 +53,17 @@ class ShardWork(NamedTuple):
 
 
 class ShardReport(NamedTuple):
-    """What was found. digests: file -> sha256, of the files that are there."""
+    """What was found. digests: file -> sha256, of the files that are there; "" of one that cannot be read."""
 
     shard: str
     samples: int
     failures: list[Failure]
     digests: dict[str, str]
+
+
+def unreadable(file: str, error: OSError) -> Failure:
+    """That a file is listed, and cannot be read: a link to nothing, a disk that gives way."""
+    return Failure(file, "", f"cannot be read ({error.strerror or type(error).__name__})")
 
 
 def check_shard(work: ShardWork) -> ShardReport:
@@ -69,14 +74,13 @@ def check_shard(work: ShardWork) -> ShardReport:
     tar, parquet, stats = (f"{work.shard}{suffix}" for suffix in (".tar", ".parquet", "_stats.json"))
     table = _read(work, parquet, failures, digests)
     rows = _rows(parquet, table, failures)
-    with work.fs.open(f"{work.root}/{tar}", "rb") as file:
-        for sample, row in zip_longest(_samples(work, tar, file, failures, digests), rows):
-            if sample is None:
-                failures.append(Failure(parquet, row["pair_id"], "is a row without a sample"))
-                continue
-            samples += 1
-            failures += [Failure(tar, sample.key, problem) for problem in _problems(work, sample)]
-            failures += [Failure(parquet, sample.key, problem) for problem in _row_problems(work, tar, sample, row)]
+    for sample, row in zip_longest(_samples(work, tar, failures, digests), rows):
+        if sample is None:
+            failures.append(Failure(parquet, row["pair_id"], "is a row without a sample"))
+            continue
+        samples += 1
+        failures += [Failure(tar, sample.key, problem) for problem in _problems(work, sample)]
+        failures += [Failure(parquet, sample.key, problem) for problem in _row_problems(work, tar, sample, row)]
     if _read(work, stats, failures, digests) not in (None, stats_json(samples)):
         failures.append(Failure(stats, "", f"does not count the {samples} samples of its shard"))
     return ShardReport(work.shard, samples, failures, digests)
@@ -88,21 +92,28 @@ def _read(work: ShardWork, name: str, failures: list[Failure], digests: dict[str
     except FileNotFoundError:
         failures.append(Failure(name, "", "is missing"))
         return None
+    except OSError as error:
+        failures.append(unreadable(name, error))
+        digests[name] = ""
+        return None
     digests[name] = hashlib.sha256(data).hexdigest()
     return data
 
 
-def _samples(
-    work: ShardWork, tar: str, file: IO[bytes], failures: list[Failure], digests: dict[str, str]
-) -> Iterator[StoredSample]:
+def _samples(work: ShardWork, tar: str, failures: list[Failure], digests: dict[str, str]) -> Iterator[StoredSample]:
     state = hashlib.sha256()
     try:
-        yield from samples_in(file, work.fs.size(f"{work.root}/{tar}"), work.form, state)
-    except TarError as error:
-        failures.append(Failure(tar, "", str(error)))
-        while rest := file.read(1 << 20):
-            state.update(rest)
-    digests[tar] = state.hexdigest()
+        with work.fs.open(f"{work.root}/{tar}", "rb") as file:
+            try:
+                yield from samples_in(file, work.fs.size(f"{work.root}/{tar}"), work.form, state)
+            except TarError as error:
+                failures.append(Failure(tar, "", str(error)))
+                while rest := file.read(1 << 20):
+                    state.update(rest)
+        digests[tar] = state.hexdigest()
+    except OSError as error:
+        failures.append(unreadable(tar, error))
+        digests[tar] = ""
 
 
 def _rows(name: str, data: bytes | None, failures: list[Failure]) -> Iterator[dict[str, Any]]:
@@ -123,7 +134,7 @@ def _problems(work: ShardWork, stored: StoredSample) -> Iterator[str]:
     """What is wrong with a sample in itself."""
     try:
         sample = json.loads(stored.json)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         yield f"its JSON cannot be read ({error})"
         return
     unlike = misfits(sample)
@@ -150,6 +161,7 @@ def _image_problems(form: str, data: bytes, sample: dict[str, Any]) -> Iterator[
             image.load()
             size, grey = image.size, image.convert("L")  # as the hash itself does, twice
             phash, phash256 = str(imagehash.phash(grey)), str(imagehash.phash(grey, hash_size=16))
+            carried = _carried(image)
     except Exception as error:  # Pillow's plugins raise what they please
         yield f"its image cannot be decoded ({type(error).__name__})"
         return
@@ -159,6 +171,19 @@ def _image_problems(form: str, data: bytes, sample: dict[str, Any]) -> Iterator[
         yield f"the phash of its image is {phash}, not {sample['phash']}"
     if phash256 != sample["phash256"]:
         yield "the phash256 of its image is another"
+    if carried:
+        yield f"its image carries metadata ({', '.join(carried)})"
+
+
+def _carried(image: Image.Image) -> list[str]:
+    """What a decoded image says beside its pixels: where it was taken, and by whom, stands there."""
+    found = {"exif", "xmp", "comment", "photoshop"} & image.info.keys()
+    if image.getexif():
+        found.add("exif")
+    if getattr(image, "text", None):  # of a PNG
+        found.add("text")
+    # A JPEG as we store it has no segment but JFIF's own: whatever another holds, Pillow need not know it.
+    return sorted(found or {name for name, _ in getattr(image, "applist", ()) if name != "APP0"})
 
 
 def _row_problems(work: ShardWork, tar: str, stored: StoredSample, row: dict[str, Any] | None) -> Iterator[str]:

@@ -7,30 +7,35 @@ a report, all of it, with file and key; only a place that holds no release at al
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import duckdb
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from waon_build.corpus import Corpus
 from waon_build.export.card import FILE as CARD
 from waon_build.export.croissant import FILE as CROISSANT
 from waon_build.export.facts import FILE as RELEASE
-from waon_build.export.index import SIZES, SUMS, read_sums, sizes_json, wids_json, wids_name
+from waon_build.export.index import SUMS, read_sums
+from waon_build.export.release_check import (
+    Order,
+    card_problems,
+    croissant_problems,
+    figure_problems,
+    file_problems,
+    index_problems,
+    read_facts,
+)
 from waon_build.export.sample import IMAGE_SUFFIXES, SAMPLE
 from waon_build.export.selection import Shard
-from waon_build.export.shard_check import Failure, ShardWork, check_shard
-from waon_build.export.shards import WrittenFile
+from waon_build.export.shard_check import Failure, ShardWork, check_shard, unreadable
 from waon_build.export.withdrawn import FILE as TOMBSTONES
 from waon_build.export.withdrawn import Withdrawn
 from waon_build.export.workers import each
@@ -63,7 +68,7 @@ class Report:
 
 @dataclass
 class _Folder:
-    """The files of a release. sizes: by name. digests: of those read so far."""
+    """The files of a release. sizes: by name. digests: of those read so far, "" where one could not be."""
 
     fs: Any
     root: str
@@ -71,10 +76,13 @@ class _Folder:
     digests: dict[str, str] = field(default_factory=dict)
 
     def read(self, name: str) -> bytes:
-        """A small file, or b"" where there is none."""
+        """A small file, or b"" where there is none that can be read (which the sums are for to say)."""
         if name not in self.sizes:
             return b""
-        data: bytes = self.fs.cat_file(f"{self.root}/{name}")
+        try:
+            data: bytes = self.fs.cat_file(f"{self.root}/{name}")
+        except OSError:
+            return b""
         self.digests[name] = hashlib.sha256(data).hexdigest()
         return data
 
@@ -91,7 +99,11 @@ def verify(
     workers: processes; by default one a core. Raises InputError when there is nothing at `release`."""
     folder = _open(release, storage_options)
     report = Report(release)
-    facts = _facts(folder, report)
+    facts: dict[str, Any] = {"corpus": "", "samples": {}}
+    try:
+        facts = read_facts(folder.read(RELEASE))
+    except ValueError as error:
+        report.failures.append(Failure(RELEASE, "", str(error)))
     shards, problems = _shards(folder, facts)
     report.failures += problems
     withdrawn = _withdrawn(folder, corpus, report)
@@ -100,7 +112,7 @@ def verify(
         report.failures.append(Failure(RELEASE, "", f"names no format of images that a release has: {form!r}"))
         form = IMAGE_SUFFIXES[0]
     work = [ShardWork(folder.fs, folder.root, shard.name, shard.split, form, withdrawn) for shard in shards]
-    total = _total(facts)
+    total = sum(facts["samples"].values())
     for index, found in enumerate(each(check_shard, work, folder.fs, total * SECONDS_A_SAMPLE, workers)):
         shards[index] = shards[index]._replace(samples=found.samples)
         report.samples += found.samples
@@ -109,11 +121,16 @@ def verify(
         if progress:
             progress(report.samples, max(total, report.samples))
     report.shards = len(shards)
-    report.failures += _index_problems(folder, facts, shards)
-    report.failures += _description_problems(folder, facts, shards)
-    report.failures += _split_problems(folder, shards)
+    if facts["corpus"]:
+        report.failures += _statement_problems(folder, facts, shards)
     report.failures += _sum_problems(folder)
+    report.failures = [Failure(*map(_printable, failure)) for failure in report.failures]
     return report
+
+
+def _printable(text: str) -> str:
+    """What a damaged release says may hold halves of characters, which no terminal takes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _open(release: str, storage_options: dict[str, Any]) -> _Folder:
@@ -131,21 +148,6 @@ def _open(release: str, storage_options: dict[str, Any]) -> _Folder:
     if not sizes:
         raise InputError(f"{release}: there is no release here: give the folder that holds {SUMS}")
     return _Folder(fs, root, dict(sorted(sizes.items())))
-
-
-def _facts(folder: _Folder, report: Report) -> dict[str, Any]:
-    try:
-        facts = json.loads(folder.read(RELEASE))
-        if not isinstance(facts["samples"], dict) or not isinstance(facts["corpus"], str):
-            raise TypeError
-    except (ValueError, KeyError, TypeError):
-        report.failures.append(Failure(RELEASE, "", "is missing or damaged"))
-        return {"samples": {}, "corpus": ""}
-    return dict(facts)
-
-
-def _total(facts: dict[str, Any]) -> int:
-    return sum(count for count in facts["samples"].values() if isinstance(count, int))
 
 
 def _shards(folder: _Folder, facts: dict[str, Any]) -> tuple[list[Shard], list[Failure]]:
@@ -178,86 +180,54 @@ def _withdrawn(
         report.failures.append(Failure(TOMBSTONES, "", "is missing: nobody could tell what was withdrawn"))
     try:
         lists.append((TOMBSTONES, Withdrawn(folder.read(TOMBSTONES))))
-    except (ValueError, KeyError, TypeError, InputError):
+    except (ValueError, KeyError, TypeError, RecursionError, InputError):
         report.failures.append(Failure(TOMBSTONES, "", "is damaged"))
     if corpus is not None:
         lists.append(("the corpus's tombstones of today", Tombstones.load(corpus)))
     return tuple(lists)
 
 
-def _index_problems(folder: _Folder, facts: dict[str, Any], shards: list[Shard]) -> Iterator[Failure]:
-    """Whether the files that count samples count those that are there."""
-    tars = {name: WrittenFile(name, "", size) for name, size in folder.sizes.items()}
-    expected = {SIZES: sizes_json(shards)}
-    for split in facts["samples"]:
-        expected[wids_name(facts["corpus"], split)] = wids_json(facts["corpus"], split, shards, tars)
-    for name, data in expected.items():
-        if folder.read(name) != data:
-            yield Failure(name, "", "does not count the samples that are here")
-    counted = dict.fromkeys(facts["samples"], 0)
-    for shard in shards:
-        counted[shard.split] += shard.samples
-    if counted != facts["samples"]:
-        yield Failure(RELEASE, "", f"counts {facts['samples']}, and here are {counted}")
-    for shard, following in pairwise(shards):
-        if following.split == shard.split and shard.samples != facts.get("samples_per_shard"):
-            yield Failure(f"{shard.name}.tar", "", f"holds {shard.samples} samples and is not the last of its split")
-
-
-def _description_problems(folder: _Folder, facts: dict[str, Any], shards: list[Shard]) -> Iterator[Failure]:
-    """Whether card and Croissant description speak of the files that are here."""
-    try:
-        header = yaml.safe_load(folder.read(CARD).decode().split("---\n")[1])
-        named = {entry["split"]: entry["path"] for entry in header["configs"][0]["data_files"]}
-    except (yaml.YAMLError, ValueError, KeyError, IndexError, TypeError):
-        yield Failure(CARD, "", "has no header that Hugging Face can read")
-    else:
-        if named != {split: f"{facts['corpus']}-{split}-*.tar" for split in facts["samples"]}:
-            yield Failure(CARD, "", "names other splits than are here")
-    try:
-        distribution = json.loads(folder.read(CROISSANT))["distribution"]
-        described = {
-            entry["contentUrl"]: (entry["sha256"], entry["contentSize"])
-            for entry in distribution
-            if entry["@type"] == "cr:FileObject"
-        }
-    except (ValueError, KeyError, TypeError):
-        yield Failure(CROISSANT, "", "is missing or damaged")
-        return
+def _statement_problems(folder: _Folder, facts: dict[str, Any], shards: list[Shard]) -> Iterator[Failure]:
+    """Whether what is said of the release as a whole is so."""
+    yield from file_problems(folder.sizes, facts, shards)
+    yield from index_problems(folder.read, folder.sizes, facts, shards)
+    yield from figure_problems(facts, sum(shard.samples for shard in shards), folder.read(TOMBSTONES).count(b"\n"))
+    yield from card_problems(folder.read(CARD), facts)
     names = [f"{shard.name}{suffix}" for shard in shards for suffix in (".tar", ".parquet")]
-    for name in sorted(set(names) | set(described)):
-        if described.get(name) != (folder.digests.get(name), f"{folder.sizes.get(name)} B"):
-            yield Failure(CROISSANT, "", f"does not describe {name} as it is")
+    files = {name: (folder.digests.get(name, ""), folder.sizes.get(name, 0)) for name in names}
+    yield from croissant_problems(folder.read(CROISSANT), facts["name"], files)
+    yield from _split_problems(folder, shards, Order(facts["seed"]))
 
 
-def _split_problems(folder: _Folder, shards: list[Shard]) -> Iterator[Failure]:
-    """Whether a pair is here twice, or a picture in two splits."""
+def _split_problems(folder: _Folder, shards: list[Shard], order: Order) -> Iterator[Failure]:
+    """Whether samples stand in another order, a pair is here twice, or a picture in two splits."""
     with tempfile.TemporaryDirectory(prefix="waon-build-") as spill, duckdb.connect() as database:
         database.execute("SET temp_directory = ?", [spill])
         database.execute("CREATE TABLE row (shard TEXT, split TEXT, pair_id TEXT, cluster_id TEXT, sha256 TEXT)")
-        for table in _columns(folder, shards):
+        for shard, table in _columns(folder, shards):
+            yield from order.problems(f"{shard.name}.tar", shard.split, table["pair_id"])
             database.register("batch", table)
             with suppress(duckdb.Error):  # text that is not UTF-8: said already, where the shard was checked
                 database.execute("INSERT INTO row BY NAME FROM batch")
         twice = "SELECT min(shard), pair_id FROM row GROUP BY pair_id HAVING count(*) > 1 ORDER BY ALL"
-        for shard, key in database.execute(twice).fetchall():
-            yield Failure(shard, key, "is here more than once")
+        for tar, key in database.execute(twice).fetchall():
+            yield Failure(tar, key, "is here more than once")
         for column, what in (("cluster_id", "its cluster"), ("sha256", "its picture")):
             torn = f"""
                 SELECT min(shard), min(pair_id), string_agg(DISTINCT split, ' and ' ORDER BY split)
                 FROM row GROUP BY {column} HAVING count(DISTINCT split) > 1 ORDER BY ALL
             """  # noqa: S608
-            for shard, key, splits in database.execute(torn).fetchall():
-                yield Failure(shard, key, f"{what} is in {splits}")
+            for tar, key, splits in database.execute(torn).fetchall():
+                yield Failure(tar, key, f"{what} is in {splits}")
 
 
-def _columns(folder: _Folder, shards: Iterable[Shard]) -> Iterator[pa.Table]:
+def _columns(folder: _Folder, shards: Iterable[Shard]) -> Iterator[tuple[Shard, pa.Table]]:
     for shard in shards:
         try:
             with folder.fs.open(f"{folder.root}/{shard.name}.parquet", "rb") as file:
                 parquet = pq.ParquetFile(file)
                 if parquet.schema_arrow.equals(SAMPLE):
-                    yield parquet.read(["shard", "split", "pair_id", "cluster_id", "sha256"])
+                    yield shard, parquet.read(["shard", "split", "pair_id", "cluster_id", "sha256"])
         except (pa.ArrowException, OSError, ValueError):
             continue  # said already, where the shard was checked
 
@@ -279,8 +249,12 @@ def _sum_problems(folder: _Folder) -> Iterator[Failure]:
         yield Failure(name, "", f"is not in {SUMS}")
     for name in sorted(there & sums.keys()):
         if name not in folder.digests:
-            folder.digests[name] = _digest(folder, name)
-        if folder.digests[name] != sums[name]:
+            try:
+                folder.digests[name] = _digest(folder, name)
+            except OSError as error:
+                yield unreadable(name, error)
+                continue
+        if folder.digests[name] not in (sums[name], ""):
             yield Failure(name, "", f"was changed: its sha256 is not that in {SUMS}")
 
 
