@@ -9,13 +9,19 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
+from waon_build import recipe as recipes
+from waon_build.annotation import database
+from waon_build.annotation.models import Kind
+from waon_build.annotation.routing import place, put
+from waon_build.annotation.stage import ROUTED
 from waon_build.corpus import Corpus, Part
-from waon_build.records import CLUSTER
+from waon_build.records import CLUSTER, PAIR
 
 TABLE = "url,caption\nhttp://127.0.0.1:9/a.jpg,夕暮れの鳥居\n"
 
@@ -128,6 +134,62 @@ def test_the_audit_of_an_empty_corpus_is_empty_and_creates_nothing(tmp_path: Pat
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["funnel"] == []
     assert not (tmp_path / "corpus").exists()
+
+
+def fill_queue(recipe: Path) -> dict[str, object]:
+    """Put one pair into the queue, as a run does; returns it."""
+    loaded = recipes.load(recipe)
+    pair = {
+        **dict.fromkeys(PAIR.names, ""),
+        **dict.fromkeys(("offset", "size", "width", "height"), 1),
+        "pair_id": "0" * 16,
+        "cluster_id": "0" * 16,
+        "url": "http://127.0.0.1:9/a.jpg",
+        "caption": "夕暮れの鳥居",
+    }
+    with database.opened(loaded) as engine:
+        put(engine, Kind.NORMAL, [pair], 2, datetime.now(UTC))
+        place(engine, 2)
+    with Corpus(loaded.corpus).write("route", Part("tasks", "clusters", "x"), ROUTED) as writer:
+        writer.keep({"pair_id": pair["pair_id"], "kind": "normal", "stratum": "", "wave": 0})
+        writer.commit()
+    return pair
+
+
+def test_a_takedown_clears_the_queue_at_once_even_where_a_run_would_fail(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path)
+    pair = fill_queue(recipe)
+    (tmp_path / "table.csv").unlink()
+    ended = waon_build("takedown", recipe, "url", pair["url"], "--why", "asked for", cwd=tmp_path)
+    assert (ended.returncode, "tasks withdrawn: 1" in ended.stderr) == (0, True), ended.stderr
+    judgements = tmp_path / "judgements.jsonl"
+    judgements.write_text(json.dumps({"pair_id": pair["pair_id"], "annotator": "x", "match": 3, "culture": "not"}))
+    ended = waon_build("judgements", "import", recipe, judgements, "--json", cwd=tmp_path)
+    assert json.loads(ended.stdout) == {"read": 1, "kept": 0, "dropped": {"task_withdrawn": 1}}, ended.stderr
+
+
+def test_a_takedown_where_there_is_no_corpus_is_bad_input_and_makes_none(tmp_path: Path) -> None:
+    ended = waon_build("takedown", write_recipe(tmp_path), "host", "a.example", "--why", "asked for", cwd=tmp_path)
+    assert (ended.returncode, "there is no corpus here" in ended.stderr) == (2, True), ended.stderr
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_an_audit_writes_nothing_and_does_without_a_database(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path)
+    fill_queue(recipe)
+    folder = tmp_path / "corpus"
+
+    def times() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+    before = times()
+    ended = waon_build("audit", recipe, "--json", cwd=tmp_path)
+    assert json.loads(ended.stdout)["queue"]["tasks normal, open"] == 1, ended.stderr
+    assert times() == before
+    (folder / "annotation.db").unlink()
+    ended = waon_build("audit", recipe, "--json", cwd=tmp_path)
+    assert json.loads(ended.stdout)["queue"] == {}, ended.stderr
+    assert not (folder / "annotation.db").exists()
 
 
 def test_a_release_that_was_tampered_with_ends_in_exit_code_1(tmp_path: Path) -> None:

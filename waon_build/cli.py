@@ -157,10 +157,11 @@ def takedown(
 ) -> None:
     """Take something out for good: a tombstone keeps it out of the queue and of every later release."""
     from waon_build import pipeline
-    from waon_build.rights.tombstones import Tombstones
 
-    Tombstones.add(pipeline.open_corpus(recipes.load(recipe, _overrides(settings))), kind, value, why)
-    _say(f"{kind} {value} is out: run the recipe again to clear the queue, and export to release without it")
+    tasks = pipeline.takedown(recipes.load(recipe, _overrides(settings)), kind, value, why)
+    by_picture = kind in ("sha256", "phash")
+    rest = "; what is there to measure a filter follows in the next run" if by_picture else ""
+    _say(f"{kind} {value} is out of the queue (tasks withdrawn: {tasks:,}{rest}): export to release without it")
 
 
 @app.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+from datetime import UTC, datetime
 from functools import partial
 
 from waon_build.annotation import database, decisions, queue
@@ -15,6 +16,7 @@ from waon_build.annotation.judgements import import_judgements
 from waon_build.annotation.progress import progress
 from waon_build.annotation.questions import load as load_questions
 from waon_build.annotation.stage import Route
+from waon_build.annotation.takedown import withdraw_covered
 from waon_build.audit.funnel import as_rows, funnel
 from waon_build.audit.state import State
 from waon_build.audit.state import state as read_state
@@ -30,7 +32,8 @@ from waon_build.fetch.politeness import Politeness
 from waon_build.fetch.stage import Fetch, Plan
 from waon_build.filters.stage import FilterImage, FilterText
 from waon_build.recipe import Recipe, SiteSource
-from waon_build.records import Counts, Tally
+from waon_build.records import Counts, InputError, Tally
+from waon_build.rights.tombstones import Tombstones
 from waon_build.sources.site import Crawl
 from waon_build.sources.stage import Extract
 
@@ -111,13 +114,26 @@ def export(recipe: Recipe, name: str | None = None, progress: Callable[[int, int
         return write_release(recipe, corpus, accepted, name, progress, _provenance(recipe, corpus))
 
 
+def takedown(recipe: Recipe, kind: str, value: str, why: str) -> int:
+    """Write a tombstone, and take out of the queue what it covers; returns how many tasks were. May be done
+    again. Raises InputError when there is no corpus to take it out of."""
+    corpus = open_corpus(recipe)
+    if not corpus.fs.exists(corpus.root):
+        raise InputError(f"{corpus.url}: there is no corpus here: set `corpus` in the recipe to where it is")
+    stones = Tombstones.add(corpus, kind, value, why)
+    if not corpus.parts("route"):
+        return 0
+    with database.opened(recipe) as engine:
+        return withdraw_covered(engine, corpus, stones, datetime.now(UTC))
+
+
 def state(recipe: Recipe) -> State:
     """How the corpus of a recipe stands: funnel, queue, releases."""
     corpus = open_corpus(recipe)
     counts: dict[str, int] = {}
     if corpus.parts("route"):
-        with database.opened(recipe) as engine:
-            counts = progress(engine).counts()
+        with database.reading(recipe) as engine:
+            counts = progress(engine).counts() if engine is not None else {}
     return read_state(recipe.name, corpus, counts)
 
 

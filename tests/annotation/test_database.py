@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 import re
+import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from waon_build.annotation import database
 from waon_build.annotation.models import APPEND_ONLY, Table
+from waon_build.corpus import Corpus
 from waon_build.recipe import AnnotationSettings, Recipe, SiteSource
 from waon_build.records import InputError
 
@@ -71,6 +76,80 @@ def test_the_database_lies_in_the_corpus_by_default_and_keeps_its_id(tmp_path: P
     (tmp_path / "コーパス" / "annotation.db").unlink()
     with database.opened(trial) as engine:
         assert database.database_id(engine) != first
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(params=["writable", "read-only"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a database, which nobody may probe for being writable."""
+    folder = tmp_path / "コーパス 100%"
+    database.open(recipe(str(folder))).dispose()
+
+    def probed(corpus: Corpus) -> None:
+        raise AssertionError(f"{corpus.url} was written to")
+
+    monkeypatch.setattr(Corpus, "create", probed)
+    if request.param == "read-only":
+        folder.chmod(0o555)
+        # To root, whom rights do not bind, as to anybody else.
+        monkeypatch.setattr("os.access", lambda path, mode: False)
+    yield folder
+    folder.chmod(0o755)
+
+
+def test_who_only_reads_leaves_the_folder_as_it_is(place: Path) -> None:
+    before = files(place)
+    assert list(before) == ["annotation.db"]
+    with database.reading(recipe(str(place))) as engine:
+        assert engine is not None
+        assert len(database.database_id(engine)) == 32
+        with pytest.raises(OperationalError, match="readonly"), database.writing(engine) as connection:
+            connection.execute(text("DELETE FROM identity"))
+    assert files(place) == before
+
+
+def test_who_only_reads_sees_what_is_still_in_the_log_of_a_writer(engine: Engine, tmp_path: Path) -> None:
+    with database.writing(engine) as connection:
+        connection.execute(text("UPDATE identity SET database_id = 'new'"))
+    with database.reading(recipe(str(tmp_path))) as reader:
+        assert reader is not None
+        assert database.database_id(reader) == "new"
+
+
+def test_who_only_reads_makes_no_database(tmp_path: Path) -> None:
+    with database.reading(recipe(str(tmp_path / "none"))) as engine:
+        assert engine is None
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "annotation.db").touch()
+    with database.reading(recipe(str(tmp_path))) as engine:
+        assert engine is None
+    assert files(tmp_path) == {"annotation.db": b""}
+    with database.reading(recipe(str(tmp_path), database="sqlite://")) as engine:
+        assert engine is None
+
+
+def test_who_only_reads_is_told_in_one_line_what_the_matter_is(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A schema that is older than this version, one that is newer, and a file that is no database."""
+    trial = recipe(str(tmp_path))
+    shutil.copytree(Path(database.__file__).parent / "migrations", tmp_path / "migrations")
+    (tmp_path / "migrations" / "versions" / "0002_next.py").write_text("revision, down_revision = '0002', '0001'\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "_scripts", lambda: ScriptDirectory(str(tmp_path / "migrations")))
+        with pytest.raises(InputError, match=r"older waon-build \(0001\): run the recipe"), database.reading(trial):
+            pass
+    with database.writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(InputError, match=r"newer waon-build \(9999\): upgrade"), database.reading(trial):
+        pass
+    engine.dispose()
+    (tmp_path / "annotation.db").write_bytes(b"these are not the bytes of a database" * 100)
+    with pytest.raises(InputError, match="file is not a database"), database.reading(trial):
+        pass
 
 
 def opens(address: str) -> str:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from waon_build.annotation import queue
+from waon_build.annotation import decisions, queue
 from waon_build.annotation.database import writing
 from waon_build.annotation.judgements import import_judgements
-from waon_build.annotation.models import Annotation, Annotator, Kind, Lease, Standing, Task, live
+from waon_build.annotation.models import Annotation, Annotator, Kind, Lease, Standing, State, Task, live
 from waon_build.annotation.questions import Answers
 from waon_build.annotation.routing import pair_ids, retire
 from waon_build.recipe import AnnotationSettings
@@ -92,6 +92,61 @@ def test_more_than_wanted_are_taken_up_to_the_most_that_a_task_may_have(
     assert counts == {"read": 7, "kept": 5, "dropped": {"overlap_reached": 2}}
     with engine.connect() as connection:
         assert list(queue.waiting(connection)) == []
+
+
+def test_a_flag_that_takes_the_pair_out_is_taken_by_a_task_that_is_full(
+    engine: Engine, queued: Fill, take_in: Import, settings: AnnotationSettings, now: datetime
+) -> None:
+    queued(range(1))
+    take_in(*(judgement(0, f"annotator {number}") for number in range(5)))
+    assert decisions.decide(engine, settings, now) == {"accepted": 1}
+    late = [judgement(0, "花子", flags=["generated"]), judgement(0, "太郎", flags=["generated", "harmful"])]
+    assert take_in(*late) == {"read": 2, "kept": 1, "dropped": {"overlap_reached": 1}}
+    assert decisions.decide(engine, settings, now) == {"rejected": 1}
+    assert list(decisions.accepted(engine)) == []
+    assert take_in(late[1])["dropped"] == {"already_there": 1}
+    with engine.connect() as connection:
+        assert connection.execute(select(Task.state, Task.wanted, Task.answered)).all() == [(State.DONE, 6, 6)]
+
+
+def test_a_flag_taken_beyond_the_most_and_then_corrected_leaves_the_task_as_full_as_it_is(
+    engine: Engine, queued: Fill, take_in: Import, settings: AnnotationSettings, now: datetime
+) -> None:
+    queued(range(1))
+    grades = [3, 3, 3, 0, 0]
+    take_in(*(judgement(0, f"annotator {number}", match=grade) for number, grade in enumerate(grades)))
+    take_in(judgement(0, match=0, flags=["personal"]))
+    take_in(judgement(0, match=0))
+    assert decisions.decide(engine, settings, now) == {"undecided": 1}
+    with engine.connect() as connection:
+        assert connection.execute(select(Task.state, Task.wanted, Task.answered)).all() == [(State.DONE, 6, 6)]
+
+
+def test_of_what_one_annotator_says_of_a_task_in_one_file_the_last_counts(
+    engine: Engine, queued: Fill, take_in: Import
+) -> None:
+    """However they name the pair; so that a file that holds a correction may be imported again, too."""
+    queued(range(2))
+    by_address = {"url": "https://images.example/0.jpg", "caption": "第0の門松"}
+    lines = [judgement(0), judgement(1), judgement(0, "太郎", match=2), {**judgement(0, match=1), **by_address}]
+    del lines[3]["pair_id"]
+    assert take_in(*lines) == {"read": 4, "kept": 3, "dropped": {"superseded_in_file": 1}}
+    assert take_in(*lines) == {"read": 4, "kept": 0, "dropped": {"already_there": 3, "superseded_in_file": 1}}
+    assert sorted(said["match"] for said in live_answers(engine)) == [1, 2, 3]
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(Annotation)) == 3
+
+
+@pytest.mark.parametrize("standing", [Standing.PAUSED, Standing.BLOCKED])
+def test_who_may_not_judge_may_not_correct_either(
+    engine: Engine, queued: Fill, take_in: Import, standing: Standing
+) -> None:
+    queued(range(1))
+    take_in(judgement(0))
+    with writing(engine) as connection:
+        connection.execute(update(Annotator).values(standing=standing))
+    assert take_in(judgement(0, match=0)) == {"read": 1, "kept": 0, "dropped": {"not_active": 1}}
+    assert [said["match"] for said in live_answers(engine)] == [3]
 
 
 def test_names_are_not_kept_and_the_same_name_is_the_same_annotator(

@@ -191,6 +191,20 @@ def test_there_is_nothing_to_correct_before_an_answer(
         queue.correct(connection, who, 1, answer(), now)
 
 
+def test_who_is_not_active_corrects_nothing(
+    engine: Engine, queued: Fill, annotator: Add, answer: Answer, now: datetime
+) -> None:
+    queued(range(1))
+    who = annotator()
+    leased = take(engine, who, now)
+    assert leased is not None
+    send(engine, who, leased, answer(3), now)
+    with writing(engine) as connection:
+        connection.execute(update(Annotator).values(standing=Standing.PAUSED))
+    with pytest.raises(queue.NotActive), writing(engine) as connection:
+        queue.correct(connection, who, 1, answer(0), now)
+
+
 def test_a_transaction_that_fails_takes_nothing(
     engine: Engine, queued: Fill, annotator: Add, answer: Answer, now: datetime
 ) -> None:

@@ -20,6 +20,12 @@ def facts(recipe: Recipe, **known: Any) -> Facts:
     return Facts(recipe, Provenance(**known), "webp", shards, Counts(7, 7), 0, name="r0", content="0")
 
 
+def test_it_says_what_makes_a_pair_accepted_and_that_one_persons_flag_rejects_it(made: Any) -> None:
+    text = card(facts(made.recipe)).decode()
+    assert "at least 2 of 3, and none of them flagged it" in text
+    assert "one person's flag rejects it." in text
+
+
 def header_of(text: bytes) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(text.decode().split("---\n")[1])
     return found

@@ -8,6 +8,7 @@ read turns into a write. Nothing here knows what the tables mean.
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 from alembic import command
 from alembic.config import Config
@@ -39,7 +41,10 @@ def open(recipe: Recipe) -> Engine:  # noqa: A001 - `database.open(recipe)` is w
     """The database of a recipe, made or brought up to date when need be. Call `dispose()` at the end.
 
     Raises InputError when it cannot be opened."""
-    return connect(_address(recipe))
+    address = _address(recipe)
+    if recipe.annotation.database is None:
+        _corpus(recipe).create()
+    return connect(address)
 
 
 @contextmanager
@@ -52,10 +57,43 @@ def opened(recipe: Recipe) -> Iterator[Engine]:
         engine.dispose()
 
 
+@contextmanager
+def reading(recipe: Recipe) -> Iterator[Engine | None]:
+    """The database of a recipe as it is, for the length of a `with`: nothing is made, nothing is brought up
+    to date, and a place that cannot be written will do. None when there is none.
+
+    Raises InputError when it cannot be opened, or its schema is not that of this waon-build."""
+    url, shown = _url(_address(recipe))
+    path = _file(url)
+    if path is not None and not os.path.exists(path):
+        yield None
+        return
+    engine = _engine(url if path is None else _for_reading(url, path), shown, reads_only=True)
+    try:
+        with _told(shown):
+            is_there = _is_there(engine, shown)
+        yield engine if is_there else None
+    finally:
+        engine.dispose()
+
+
 def connect(address: str | URL) -> Engine:
     """The database at an SQLAlchemy address, made or brought up to date when need be.
 
     Raises InputError when there can be none, without telling the password in the address."""
+    url, shown = _url(address)
+    engine = _engine(url, shown)
+    try:
+        with _told(shown):
+            _bring_up_to_date(engine, shown)
+    except InputError:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _url(address: str | URL) -> tuple[URL, str]:
+    """The address, and how it is shown: without its password."""
     try:
         url = make_url(address)
     except ArgumentError as error:
@@ -65,6 +103,10 @@ def connect(address: str | URL) -> Engine:
     shown = url.render_as_string(hide_password=True)
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
+    return url, shown
+
+
+def _engine(url: URL, shown: str, reads_only: bool = False) -> Engine:
     try:
         engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
     except (ModuleNotFoundError, NoSuchModuleError) as error:
@@ -73,19 +115,20 @@ def connect(address: str | URL) -> Engine:
             "use SQLite, or PostgreSQL with `pip install 'waon_build[postgres]'`"
         ) from error
     if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine)
+        _prepare_sqlite(engine, reads_only)
+    return engine
+
+
+@contextmanager
+def _told(shown: str) -> Iterator[None]:
+    """What the database will not do becomes one line."""
     try:
-        _bring_up_to_date(engine, shown)
+        yield
     except DBAPIError as error:
-        engine.dispose()
         problem = str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
         raise InputError(
             f"annotation.database {shown}: cannot be opened ({problem}): check the address, the folder and its rights"
         ) from error
-    except InputError:
-        engine.dispose()
-        raise
-    return engine
 
 
 @contextmanager
@@ -112,22 +155,46 @@ def inserting(connection: Connection, table: type[Table]) -> sqlite.Insert:
 def _address(recipe: Recipe) -> str | URL:
     if recipe.annotation.database is not None:
         return recipe.annotation.database
-    corpus = Corpus(recipe.corpus, **recipe.runtime.storage_options)
+    corpus = _corpus(recipe)
     if not corpus.is_local:
         raise InputError(
             f"annotation.database is missing: the corpus {recipe.corpus} is not on this machine, and a database "
             "must be: name one, e.g. sqlite:///annotation.db or postgresql://NAME@HOST/DATABASE"
         )
-    corpus.create()
     return URL.create("sqlite", database=corpus.path("annotation.db"))
 
 
-def _prepare_sqlite(engine: Engine) -> None:
+def _corpus(recipe: Recipe) -> Corpus:
+    return Corpus(recipe.corpus, **recipe.runtime.storage_options)
+
+
+def _file(url: URL) -> str | None:
+    """The path of an SQLite file; None for what is none: a server, memory, a URI that says itself how to open."""
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:") or "uri" in url.query:
+        return None
+    return os.path.abspath(str(url.database))
+
+
+def _for_reading(url: URL, path: str) -> URL:
+    """The address of an SQLite file that is there. Who reads in WAL shares memory beside the file, and only
+    who may write clears it away at the end; where nobody can, there is no writer to share with, and the file
+    is read as it lies, unless its log holds what it lacks."""
+    log = Path(f"{path}-wal")
+    how = {"mode": "rw"}
+    if not os.access(os.path.dirname(path), os.W_OK):
+        how = {"mode": "ro"} if log.exists() and log.stat().st_size else {"mode": "ro", "immutable": "1"}
+    return url.set(database=f"file:{quote(path)}").update_query_dict({**how, "uri": "true"})
+
+
+def _prepare_sqlite(engine: Engine, reads_only: bool) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy begins, see below
         for pragma in (f"busy_timeout={BUSY_SECONDS * 1000}", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
+        if reads_only:
+            connection.execute("PRAGMA query_only=ON")
+            return
         # Asked first: to read the mode takes no lock, to set it does, even when nothing changes.
         if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             connection.execute("PRAGMA journal_mode=WAL")
@@ -139,13 +206,9 @@ def _prepare_sqlite(engine: Engine) -> None:
 
 
 def _bring_up_to_date(engine: Engine, shown: str) -> None:
-    scripts = _scripts()
-    with engine.connect() as connection:
-        revision = MigrationContext.configure(connection).get_current_revision()
-    if revision == scripts.get_current_head():
+    revision = _revision(engine, shown)
+    if revision == _scripts().get_current_head():
         return
-    if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
-        raise InputError(f"annotation.database {shown}: was made by a newer waon-build ({revision}): upgrade this one")
     with writing(engine) as connection:  # whoever comes second waits here, and finds nothing left to do
         config = _config()
         config.attributes["connection"] = connection
@@ -159,6 +222,26 @@ def _bring_up_to_date(engine: Engine, shown: str) -> None:
                     created_at=datetime.now(UTC),
                 )
             )
+
+
+def _is_there(engine: Engine, shown: str) -> bool:
+    """Whether the database has our tables. Raises InputError when they are not of today."""
+    revision = _revision(engine, shown)
+    if revision not in (None, _scripts().get_current_head()):
+        raise InputError(
+            f"annotation.database {shown}: was made by an older waon-build ({revision}): "
+            "run the recipe where it can be written, which brings it up to date"
+        )
+    return revision is not None
+
+
+def _revision(engine: Engine, shown: str) -> str | None:
+    """The revision of the schema, or None where there is none. Raises InputError for one of the future."""
+    with engine.connect() as connection:
+        revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is not None and revision not in {script.revision for script in _scripts().walk_revisions()}:
+        raise InputError(f"annotation.database {shown}: was made by a newer waon-build ({revision}): upgrade this one")
+    return revision
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,8 @@
 
 A line names its pair by `pair_id`, or by `url` and `caption`; all that is not `annotator` or
 `guideline_version` beside it are answers. The file is taken whole or not at all, and a second time
-changes nothing. Names of annotators are not kept: they become pseudonyms that only this database makes.
+changes nothing: of what one annotator says of one task in it, the last counts. Names of annotators are
+not kept: they become pseudonyms that only this database makes.
 """
 
 from __future__ import annotations
@@ -32,11 +33,17 @@ ALREADY_THERE = Reason(
     what="A judgement that its annotator has already given.",
     why="A file may be imported again after it grew.",
 )
+SUPERSEDED_IN_FILE = Reason(
+    "superseded_in_file",
+    stage="judgements",
+    what="A judgement that its annotator changed further down in the same file.",
+    why="The last one counts; taken one after the other, each import of the file would change the answer anew.",
+)
 OVERLAP_REACHED = Reason(
     queue.OverlapReached.word,
     stage="judgements",
     what="A judgement of a task that has as many as it may have.",
-    why="The overlap is never exceeded, by nobody.",
+    why="The overlap is never exceeded, except by a flag that takes the pair out: one person's is enough.",
     setting="annotation.max_overlap",
 )
 TASK_WITHDRAWN = Reason(
@@ -49,7 +56,7 @@ NOT_ACTIVE = Reason(
     queue.NotActive.word,
     stage="judgements",
     what="A judgement by an annotator who is paused or blocked.",
-    why="Their leases are refused, wherever they judge.",
+    why="They may neither judge nor correct, wherever they do it.",
 )
 
 _NAMES_THE_PAIR = ("pair_id", "url", "caption")
@@ -65,6 +72,8 @@ class _Judgement(NamedTuple):
     """Digest of url and caption, or "" when they are not given."""
     annotator: str
     answers: Answers
+    rejects: bool
+    """It takes the pair out, whatever the others say."""
 
 
 def import_judgements(engine: Engine, path: str, settings: AnnotationSettings, now: datetime | None = None) -> Counts:
@@ -79,11 +88,16 @@ def import_judgements(engine: Engine, path: str, settings: AnnotationSettings, n
     with writing(engine) as connection:
         key = bytes.fromhex(connection.scalars(select(Identity.pseudonym_key)).one())
         pseudonyms = {name: _pseudonym(connection, name, key, now) for name in {one.annotator for one in judgements}}
-        for start in range(0, len(judgements), _CHUNK):
-            chunk = judgements[start : start + _CHUNK]
-            for judgement, task_id in zip(chunk, _tasks(connection, chunk), strict=True):
-                reason = _take(connection, judgement, pseudonyms[judgement.annotator], task_id, settings, now)
-                counts.drop(reason) if reason else counts.keep()
+        chunks = (judgements[start : start + _CHUNK] for start in range(0, len(judgements), _CHUNK))
+        tasks = [task_id for chunk in chunks for task_id in _tasks(connection, chunk)]
+        said = [(pseudonyms[one.annotator], task_id) for one, task_id in zip(judgements, tasks, strict=True)]
+        last = {who_and_what: at for at, who_and_what in enumerate(said)}
+        for at, (judgement, (annotator, task_id)) in enumerate(zip(judgements, said, strict=True)):
+            if last[annotator, task_id] != at:
+                counts.drop(SUPERSEDED_IN_FILE)
+                continue
+            reason = _take(connection, judgement, annotator, task_id, settings, now)
+            counts.drop(reason) if reason else counts.keep()
     return counts
 
 
@@ -124,6 +138,7 @@ def _judgement(where: str, line: str, questions: Questions) -> _Judgement:
         reference(texts["url"], texts["caption"]) if by_address else "",
         texts["annotator"],
         answers,
+        questions.rejects(answers),
     )
 
 
@@ -195,7 +210,8 @@ def _take(
                 return ALREADY_THERE
             queue.correct(connection, annotator, task_id, answers, now)
             return None
-        leased = _lease(connection, annotator, task_id, settings, now)
+        most = None if judgement.rejects else settings.max_overlap
+        leased = _lease(connection, annotator, task_id, settings.lease_minutes, most, now)
         queue.submit(connection, annotator, task_id, leased.token, answers, now)
     except queue.OverlapReached:
         return OVERLAP_REACHED
@@ -207,13 +223,15 @@ def _take(
 
 
 def _lease(
-    connection: Connection, annotator: str, task_id: int, settings: AnnotationSettings, now: datetime
+    connection: Connection, annotator: str, task_id: int, minutes: float, most: int | None, now: datetime
 ) -> queue.Leased:
     """A lease on the task. Whoever judged elsewhere was not kept from a full one: more than was wanted are
-    taken, up to `max_overlap`."""
+    taken, up to `most` (None: always one more, since a flag that takes a pair out is never too late)."""
     try:
-        return queue.lease_task(connection, annotator, task_id, now, settings.lease_minutes)
+        return queue.lease_task(connection, annotator, task_id, now, minutes)
     except queue.OverlapReached:
-        more = update(Task).where(Task.id == task_id, Task.wanted < settings.max_overlap)
+        more = update(Task).where(Task.id == task_id)
+        if most is not None:
+            more = more.where(Task.wanted < most)
         connection.execute(more.values(wanted=Task.wanted + 1))
-        return queue.lease_task(connection, annotator, task_id, now, settings.lease_minutes)
+        return queue.lease_task(connection, annotator, task_id, now, minutes)

@@ -105,6 +105,15 @@ class Questions(_Data):
         """Answers, as (question, word), that take a pair out when one person gives them."""
         return frozenset((one.name, option.value) for one in self.questions for option in one.options if option.rejects)
 
+    def rejects(self, answers: Answers) -> bool:
+        """Whether one person's answers take a pair out, whatever the others say."""
+        given = (
+            (name, str(word))
+            for name, answer in answers.values.items()
+            for word in (answer if isinstance(answer, list) else [answer])
+        )
+        return not self.rejecting.isdisjoint(given)
+
     def answers(self, given: Mapping[str, Any], guideline_version: str | None = None) -> Answers:
         """The checked answers. given: question -> answer; None is no answer. guideline_version: under which
         they were given, when not under this one. Raises AnswerError."""

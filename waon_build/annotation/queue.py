@@ -178,9 +178,9 @@ def submit(connection: Connection, annotator: str, task_id: int, token: str, ans
 
 def correct(connection: Connection, annotator: str, task_id: int, answers: Answers, now: datetime) -> int:
     """Put new answers over an annotator's own; returns the new annotation's id, or that of the present
-    one when nothing differs. The earlier answers are kept. Raises NotAnswered."""
-    # Two corrections at once would be two successors of one answer: they take turns.
-    connection.execute(_ROOM, {"the_task": task_id})
+    one when nothing differs. The earlier answers are kept. Raises NotAnswered, UnknownAnnotator, NotActive."""
+    # Two corrections at once would be two successors of one answer: an annotator's calls take turns here.
+    _require_active(connection, annotator)
     present = live_answer(connection, annotator, task_id)
     if present is None:
         raise NotAnswered(f"task {task_id} has no answer of this annotator")

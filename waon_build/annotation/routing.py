@@ -8,7 +8,7 @@ that was killed between two of them is finished by the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Engine, Row, and_, case, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, delete, func, literal, or_, select, update
 
 from waon_build.annotation import decisions
 from waon_build.annotation.database import inserting, writing
@@ -76,7 +76,7 @@ def put(engine: Engine, kind: Kind, pairs: Iterable[Mapping[str, Any]], overlap:
 def retire(engine: Engine, kind: Kind, keep: PairIds, now: datetime) -> None:
     """Withdraw tasks whose pair is not in `keep`, and put those back that are in it again. What was said
     stays; what was decided becomes `withdrawn`."""
-    for tasks in _pages(engine, kind):
+    for tasks in _pages(engine, (Task.pair_id, Task.state), Task.kind == kind):
         kept = within(keep, [task.pair_id for task in tasks])
         gone = [
             task.id for task, is_kept in zip(tasks, kept, strict=True) if not is_kept and task.state != State.WITHDRAWN
@@ -87,6 +87,19 @@ def retire(engine: Engine, kind: Kind, keep: PairIds, now: datetime) -> None:
                 _withdraw(connection, gone[start : start + _IDS], now)
             for start in range(0, len(back), _IDS):
                 _put_back(connection, back[start : start + _IDS])
+
+
+def withdraw(engine: Engine, is_gone: Callable[[str, str, str], bool], now: datetime) -> int:
+    """Withdraw every task, of whatever kind, of whose pair_id, url and page_url it is said that it is gone;
+    returns how many were in the queue."""
+    count = 0
+    for tasks in _pages(engine, (Task.pair_id, Task.url, Task.page_url), Task.state != State.WITHDRAWN):
+        gone = [task.id for task in tasks if is_gone(task.pair_id, task.url, task.page_url)]
+        count += len(gone)
+        for start in range(0, len(gone), _IDS):
+            with writing(engine) as connection:
+                _withdraw(connection, gone[start : start + _IDS], now)
+    return count
 
 
 def place(engine: Engine, overlap: int) -> None:
@@ -156,15 +169,13 @@ def _host(url: str) -> str:
         return ""
 
 
-def _pages(engine: Engine, kind: Kind) -> Iterator[list[Any]]:
+def _pages(engine: Engine, columns: Sequence[Any], which: ColumnElement[bool]) -> Iterator[list[Any]]:
+    """The ids and `columns` of some tasks, page by page."""
     last = 0
     while True:
         with engine.connect() as connection:
             tasks = connection.execute(
-                select(Task.id, Task.pair_id, Task.state)
-                .where(Task.kind == kind, Task.id > last)
-                .order_by(Task.id)
-                .limit(_CHUNK)
+                select(Task.id, *columns).where(which, Task.id > last).order_by(Task.id).limit(_CHUNK)
             ).all()
         if not tasks:
             return

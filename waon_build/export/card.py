@@ -111,7 +111,8 @@ def _annotation(facts: Facts, settings: AnnotationSettings) -> str:
     text = (
         f"{people} judged each pair on their own, {settings.overlap} of them at first and up to {settings.max_overlap} "
         "where they disagreed. A pair is accepted when their median answer to whether the caption says what the "
-        f"picture shows is at least {settings.min_match} of 3."
+        f"picture shows is at least {settings.min_match} of 3, and none of them flagged it as harmful or as showing "
+        "personal data: one person's flag rejects it."
     )
     if known.guidelines:
         versions = ", ".join(f"`{name}` {version}" for name, version in sorted(known.guidelines.items()))
