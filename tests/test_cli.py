@@ -208,7 +208,7 @@ def test_a_command_typed_wrong_ends_in_exit_code_2_and_says_how_it_goes(argument
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("place", ["nosuch://x/y", "s3a:://"])
+@pytest.mark.parametrize("place", ["nosuch://x/y", "s3a:://", ""])
 def test_a_release_at_no_address_is_bad_input(place: str, tmp_path: Path) -> None:
     ended = waon_build("verify", place, cwd=tmp_path)
     assert (ended.returncode, len(ended.stderr.strip().splitlines())) == (2, 1), ended.stderr

@@ -299,7 +299,7 @@ def _overrides(settings: Iterable[str] | None) -> dict[str, Any]:
     overrides = {}
     for setting in settings or ():
         field, equals, value = setting.partition("=")
-        if not equals:
+        if not equals or not field:
             raise InputError(f"--set {setting}: is not FIELD=VALUE, e.g. --set fetch.contact=me@example.org")
         try:
             overrides[field] = yaml.safe_load(value)

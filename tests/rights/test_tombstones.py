@@ -109,6 +109,8 @@ def test_the_digest_changes_with_what_is_covered_and_with_nothing_else(corpus: C
         ("url", "file:///etc/passwd"),
         ("host", ""),
         ("host", "*"),
+        ("host", "jp"),
+        ("host", "*.jp"),
         ("host", "img*.bar.jp"),
         ("pair_id", "xyz"),
         ("sha256", "ab"),

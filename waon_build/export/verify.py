@@ -134,6 +134,8 @@ def _printable(text: str) -> str:
 
 
 def _open(release: str, storage_options: dict[str, Any]) -> _Folder:
+    if not release.strip():
+        raise InputError("there is no release at an empty address: give the folder that holds SHA256SUMS")
     try:
         fs, root = fsspec.core.url_to_fs(release.rstrip("/"), **storage_options)
         root = root.rstrip("/")

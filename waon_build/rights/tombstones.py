@@ -131,13 +131,13 @@ def normalised(kind: str, value: str) -> str:
         return _normal_url(value)
     if kind == "host":
         host = _host(value if "//" in value else f"//{value}")
-        if host and "*" not in host:
-            return host
+        if host and "*" not in host and ("." in host or ":" in host or host == "localhost"):
+            return host  # not `jp`: that is everybody
     if kind in _SHAPE and re.fullmatch(_SHAPE[kind], value.lower()):
         return value.lower()
     if kind not in KINDS:
         raise InputError(f"tombstone: kind is {kind!r}: give one of {', '.join(KINDS)}")
-    expected = {"url": "an http(s) address", "host": "a host name", "sha256": "64 hex digits"}
+    expected = {"url": "an http(s) address", "host": "a host name, e.g. www.example.jp", "sha256": "64 hex digits"}
     raise InputError(f"tombstone: {value[:80]!r} is not a {kind}: give {expected.get(kind, '16 hex digits')}")
 
 
