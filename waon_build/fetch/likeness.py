@@ -16,17 +16,20 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-Levels = np.ndarray[tuple[int, int], np.dtype[np.float64]]
-"""Grey levels, or weights, as float64: shape (rows, columns)."""
+Levels = np.ndarray[tuple[int, int], np.dtype[np.uint8 | np.float64]]
+"""Grey levels, or weights as float64: shape (rows, columns)."""
 
+_SIDES: Final = (32, 64)
+"""Of the pictures that `imagehash` makes of a picture, for hashes of 8 x 8 and 16 x 16 bits."""
 _LONGEST: Final = 2048
 """Pixels of a side: a longer one is rare, and left to Pillow, so that what is kept of sides is small."""
 _ONE: Final = float(1 << 22)
 """The weight 1, as Pillow holds it (`PRECISION_BITS` in its Resample.c)."""
 _DOUBT: Final = 1e-7
 """Of a rounded weight: nearer to a half, another rounding of the sine might tip it. Its error is 4e-9 at most."""
-_PRODUCTS: Final = 1 << 18
-"""Multiplications up to which OpenBLAS starts no threads: the pool has a process a core already."""
+_AT_ONCE: Final = 1 << 16
+"""Levels that are float64 at a time: more of them are new pages of memory for every picture, which takes longer
+than the products; and OpenBLAS starts no threads for so few (the pool has a process a core already)."""
 
 
 class _Band(NamedTuple):
@@ -40,47 +43,53 @@ class _Band(NamedTuple):
 def hashes(grey: Image.Image) -> tuple[str, str]:
     """`str(imagehash.phash(picture))` and `str(imagehash.phash(picture, hash_size=16))` of the picture that
     `grey`, of mode L, was made from (`imagehash` converts to grey itself, which of grey is a copy)."""
-    levels = np.asarray(grey).astype(np.float64) if max(grey.size) <= _LONGEST and _agrees() else None
-    return _phash(grey, levels, 8), _phash(grey, levels, 16)
+    small = _resized(np.asarray(grey)) if max(grey.size) <= _LONGEST and _agrees() else None
+    # A picture of the size that `imagehash` wants is not resized again.
+    eight, sixteen = (Image.fromarray(levels) for levels in small) if small else (grey, grey)
+    return _phash(eight, 8), _phash(sixteen, 16)
 
 
-def _phash(grey: Image.Image, levels: Levels | None, hash_size: int) -> str:
-    side = 4 * hash_size  # imagehash's highfreq_factor
-    small = None if levels is None else _resized(levels, side)
-    # A picture of that size already is not resized again.
-    found = imagehash.phash(grey if small is None else Image.fromarray(small.astype(np.uint8)), hash_size=hash_size)
+def _phash(grey: Image.Image, hash_size: int) -> str:
     # The hex digits are those of the packed bits, made faster.
-    return np.packbits(found.hash).tobytes().hex()
+    return np.packbits(imagehash.phash(grey, hash_size=hash_size).hash).tobytes().hex()
 
 
-def _resized(levels: Levels, side: int) -> Levels | None:
-    """The levels of Pillow's Lanczos resize to (side, side), or None where they are not certain."""
+def _resized(levels: Levels) -> list[Levels] | None:
+    """The levels of Pillow's Lanczos resizes to both `_SIDES` squared, or None where they are not certain."""
     height, width = levels.shape
-    if height > _highest(width, side):
+    across = [bands for side in _SIDES if (bands := _bands(width, side))]
+    down = [bands for side in _SIDES if (bands := _bands(height, side))]
+    if height > _highest(width) or len(across + down) < 2 * len(_SIDES):
         return None
-    across, down = _bands(width, side), _bands(height, side)
-    if across is None or down is None:
-        return None
-    return _pass(_pass(levels, across, side).T, down, side).T
+    rows = _passed(levels, across)
+    return [
+        np.ascontiguousarray(_passed(one.T, [bands])[0].T.astype(np.uint8))
+        for one, bands in zip(rows, down, strict=True)
+    ]
 
 
-def _highest(width: int, side: int) -> int:
+def _highest(width: int) -> int:
     """The height up to which every Pillow makes rows short first. From 13 on it begins with the columns where
     they lose more than twice as many pixels, and the levels between the passes are others."""
-    return 2 * width - side
+    return 2 * width - max(_SIDES)
 
 
-def _pass(levels: Levels, bands: list[_Band], side: int) -> Levels:
-    """`levels` with `side` columns: one pass of Pillow's resize."""
-    result = np.empty((len(levels), side))
-    for band in bands:
-        rows = max(1, _PRODUCTS // band.weights.size)
-        for top in range(0, len(levels), rows):
-            result[top : top + rows, band.result] = levels[top : top + rows, band.source] @ band.weights
-    result += _ONE / 2
-    result *= 1 / _ONE
-    np.floor(result, out=result)
-    return np.clip(result, 0.0, 255.0, out=result)
+def _passed(levels: Levels, wanted: list[list[_Band]]) -> list[Levels]:
+    """`levels` with fewer columns, once for each list of bands: one pass of Pillow's resize."""
+    height, width = levels.shape
+    results = [np.empty((height, bands[-1].result.stop)) for bands in wanted]
+    step = max(1, _AT_ONCE // width)
+    for top in range(0, height, step):
+        block = levels[top : top + step].astype(np.float64)
+        for result, bands in zip(results, wanted, strict=True):
+            for band in bands:
+                result[top : top + step, band.result] = block[:, band.source] @ band.weights
+    for result in results:
+        result += _ONE / 2
+        result *= 1 / _ONE
+        np.floor(result, out=result)
+        np.clip(result, 0.0, 255.0, out=result)
+    return results
 
 
 @lru_cache(maxsize=128)
@@ -116,11 +125,13 @@ def _bands(length: int, side: int) -> list[_Band] | None:
 def _agrees() -> bool:
     """Whether this Pillow resizes as described. (One built with other arithmetic, such as Pillow-SIMD, may not.)"""
     random = np.random.default_rng(0)
-    for side in (32, 64):
-        for width in (3 * side, 512):
-            noise = random.integers(0, 256, (_highest(width, side), width), dtype=np.uint8)
+    for width in (96, 192, 512):
+        noise = random.integers(0, 256, (_highest(width), width), dtype=np.uint8)
+        found = _resized(noise)
+        if found is None:
+            return False
+        for side, levels in zip(_SIDES, found, strict=True):
             small = Image.fromarray(noise).resize((side, side), Image.Resampling.LANCZOS)
-            found = _resized(noise.astype(np.float64), side)
-            if found is None or (found != np.asarray(small)).any():
+            if (levels != np.asarray(small)).any():
                 return False
     return True
