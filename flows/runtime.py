@@ -20,7 +20,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from waon_build import pipeline
 from waon_build import recipe as recipes
-from waon_build.export.workers import end_with_parent
+from waon_build.ending import end_with_parent, leave
 from waon_build.records import InputError, Tally
 
 P = ParamSpec("P")
@@ -78,10 +78,11 @@ def run_as_script(flow: Callable[[str], Any], *failures: type[Exception]) -> Non
         flow(sys.argv[1])
     except InputError as error:
         print(error, file=sys.stderr)
-        sys.exit(2)
+        leave(2)
     except failures as error:
         print(error, file=sys.stderr)
-        sys.exit(1)
+        leave(1)
+    leave(0)
 
 
 class Workers(Executor):

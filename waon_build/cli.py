@@ -12,7 +12,6 @@ import os
 import shutil
 import signal
 import sys
-import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +22,7 @@ from rich.console import Console
 
 from waon_build import __version__
 from waon_build import recipe as recipes
+from waon_build.ending import leave
 from waon_build.records import InputError
 
 if TYPE_CHECKING:
@@ -210,11 +210,11 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        # Prefect keeps the error to the end, and its traceback what was open: a DuckDB connection that lives
-        # as long as the interpreter reports itself in forty lines.
-        traceback.clear_frames(error.__traceback__)
         people.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        leave(2)
+    except SystemExit as ended:  # how every command of typer's ends
+        leave(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
+    leave(0)
 
 
 def _stop(signal_number: int, frame: object) -> None:

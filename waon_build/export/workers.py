@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from waon_build.ending import end_with_parent
 from waon_build.records import InputError
 
 W = TypeVar("W")
@@ -44,18 +43,3 @@ def each(call: Callable[[W], R], work: Sequence[W], fs: Any, seconds: float, wor
 def _shared(fs: Any) -> bool:
     """Whether another process sees the same files."""
     return "memory" not in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
-
-
-def end_with_parent() -> None:
-    """Makes a worker end when its parent does, and not before: a killed parent's would wait for work for ever,
-    and Ctrl-C, which reaches them all, is the parent's to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()

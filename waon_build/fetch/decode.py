@@ -89,8 +89,10 @@ def _stored(data: bytes, found: Still, settings: FetchSettings) -> Stored | str:
         image.draft(None, size)
         image.load()
         profile = image.info.get("icc_profile")
-        colours = _colours(image)
-        picture = _srgb(_flat(_shrunk(image, size)), profile)
+        countable = image.mode in ("1", "L", "P", "RGB", "RGBA", "CMYK")
+        shrunk = _shrunk(image, size)
+        colours = _colours(image if countable else shrunk)
+        picture = _srgb(_flat(shrunk), profile)
     picture = _turned(picture, orientation)
     if orientation in _SIDEWAYS:
         original = original[1], original[0]
@@ -116,9 +118,9 @@ def _stored(data: bytes, found: Still, settings: FetchSettings) -> Stored | str:
 
 
 def _colours(image: Image.Image) -> int:
-    """Distinct colours, up to 256, of the image as it was served: scaling and JPEG make a thousand of four."""
-    counted = image if image.mode in ("1", "L", "P", "RGB", "RGBA", "CMYK") else _plain(image)
-    return len(counted.getcolors(256) or range(256))
+    """Distinct colours, up to 256. Of the image as it was served, where it has a mode that can be counted without
+    a copy: scaling and JPEG make a thousand of four."""
+    return len(image.getcolors(256) or range(256))
 
 
 def _too_large(width: int, height: int, pixel_bytes: int, settings: FetchSettings) -> bool:
