@@ -207,6 +207,20 @@ def test_of_clusters_that_grow_together_across_splits_the_validation_side_goes(m
     assert verify(second.url).ok
 
 
+def test_whoever_takes_the_place_of_a_released_pair_takes_its_split(made: Any) -> None:
+    """The lead of a cluster was taken down, and the next best shows the same picture."""
+    first, of = made.accepted, {row["pair_id"]: row for row in made.clusters}
+    half = len(first) // 2
+    before = split_of_each(export(made.recipe, made.corpus, first[:half]).url)
+    for old, new in zip(first[:half], first[half:], strict=True):
+        of[new.pair_id]["cluster_id"] = of[old.pair_id]["cluster_id"] = digest16("new name", old.pair_id)
+        of[old.pair_id] |= {"canonical": False, "reason": "taken_down"}
+    made.recluster()
+    after = split_of_each(export(made.recipe, made.corpus, first[half:], "second").url)
+    successors = {new.pair_id: before[old.pair_id] for old, new in zip(first[:half], first[half:], strict=True)}
+    assert after == successors
+
+
 def test_another_seed_splits_anew(made: Any) -> None:
     before = split_of_each(export(made.recipe, made.corpus, made.accepted).url)
     settings = made.recipe.export.model_copy(update={"seed": 1})

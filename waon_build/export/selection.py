@@ -132,7 +132,7 @@ def select(
         counts = _join_dedup(database, corpus, accepted)
         database.register("located", _LOCATED.empty_table())
         database.execute("CREATE TABLE sample AS FROM located")
-        withdrawn = _withdrawn(corpus, tombstones)
+        withdrawn = pa.array(sorted(tombstones.covered_pairs(corpus)), pa.string())
         for image_part, wanted in _wanted_by_part(database):
             rows = _pairs(corpus, image_part, wanted, counts)
             rows = _permitted(rows, withdrawn, counts)
@@ -223,16 +223,6 @@ def _pairs(corpus: Corpus, image_part: str, wanted: pa.Table, counts: Counts) ->
     return rows
 
 
-def _withdrawn(corpus: Corpus, tombstones: Tombstones) -> pa.Array:
-    """The pairs that a tombstone covers, by any of the pages they stand on, in any part."""
-    found: set[str] = set()
-    names = ["url", "page_url", "pair_id", "sha256", "phash"]
-    for part in corpus.parts("image") if tombstones.stones else ():
-        rows = corpus.read("image", part, columns=names).to_pylist()
-        found.update(row["pair_id"] for row in rows if tombstones.covers(**row))
-    return pa.array(sorted(found), pa.string())
-
-
 def _permitted(rows: pa.Table, withdrawn: pa.Array, counts: Counts) -> pa.Table:
     """`rows` without what is withdrawn, or was never ours to take."""
     rights = rows["rights"].combine_chunks()
@@ -270,15 +260,16 @@ def _without_nulls(column: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.
 def _stay_in_split(
     database: duckdb.DuckDBPyConnection, released: Iterable[pa.Table], splits: list[str], counts: Counts
 ) -> None:
-    """Give each cluster the split that earlier releases gave its pairs. Where those are several, the first of
-    `splits` has it, and the pairs that were in another are dropped."""
+    """Give each cluster the split that earlier releases gave its pairs, those included that are released no more:
+    the next best of a cluster shows the same picture. Where splits are several, the first of `splits` has it, and
+    the pairs that were in another are dropped."""
     schema = pa.schema([("pair_id", pa.string()), ("split", pa.string())])
     _fill(database, "released", schema, (table.cast(schema) for table in released))
     database.execute(
         """
         CREATE TABLE side AS
         SELECT cluster_id, arg_min(released.split, list_position($1, released.split)) AS split
-        FROM sample JOIN released USING (pair_id)
+        FROM cluster JOIN released USING (pair_id)
         GROUP BY cluster_id
         """,
         [splits],

@@ -108,6 +108,18 @@ class Tombstones:
             or (phash != "" and self._covers_likeness(phash))
         )
 
+    def covered_pairs(self, corpus: Corpus) -> set[str]:
+        """Ids of the pairs of a corpus that have been withdrawn, by their picture or by any page they stand on, in
+        any part. Raises InputError when an image part cannot be read."""
+        named = ["url", "page_url", "pair_id", "sha256", "phash"]
+        return {
+            row["pair_id"]
+            for part in (corpus.parts("image") if self.stones else ())
+            for batch in corpus.batches("image", part, columns=named)
+            for row in batch.to_pylist()
+            if self.covers(**{name: row[name] or "" for name in named})
+        }
+
     def _covers_address(self, address: str) -> bool:
         if _compared("url", _normal_url(address)) in self._values["url"]:
             return True
