@@ -20,7 +20,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from waon_build import pipeline
 from waon_build import recipe as recipes
-from waon_build.ending import end_with_parent, leave
+from waon_build.ending import end_on_ctrl_c, end_with_parent, leave
 from waon_build.records import InputError, Tally
 
 P = ParamSpec("P")
@@ -73,6 +73,7 @@ def run_as_script(flow: Callable[[str], Any], *failures: type[Exception]) -> Non
     for bad input, found before the seconds that Prefect takes to start where it can be."""
     if len(sys.argv) != 2:
         sys.exit(f"usage: python -m {getattr(sys.modules['__main__'].__spec__, 'name', 'flows')} RECIPE")
+    end_on_ctrl_c()
     try:
         pipeline.check(recipes.load(sys.argv[1]))
         flow(sys.argv[1])

@@ -237,18 +237,26 @@ def test_secrets_are_neither_shown_nor_taken_on_the_command_line(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_a_run_at_once_and_the_next_one_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("start", "under_way"),
+    [
+        (["-c", "from waon_build.cli import main; main()", "run"], "fetch: 1 parts"),
+        (["-m", "flows.ingest"], "plan g0001"),
+    ],
+    ids=["waon-build run", "python -m flows.ingest"],
+)
+def test_ctrl_c_ends_a_run_at_once_and_the_next_one_goes_on(start: list[str], under_way: str, tmp_path: Path) -> None:
     """A terminal sends it to every process of the run: workers and Prefect's server get it too."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/a.jpg"
         recipe = write_recipe(tmp_path)
         (tmp_path / "table.csv").write_text(f"url,caption\n{address},夕暮れの鳥居\n", encoding="utf-8")
-        command = [sys.executable, "-c", "from waon_build.cli import main; main()", "run", str(recipe)]
+        command = [sys.executable, *start, str(recipe)]
         environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
         errors = tmp_path / "stderr"
         with errors.open("w") as stderr:
             process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=stderr, start_new_session=True)
-            while "fetch: 1 parts" not in errors.read_text():
+            while under_way not in errors.read_text():
                 assert process.poll() is None, errors.read_text()
                 time.sleep(0.1)
             time.sleep(1)

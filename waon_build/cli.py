@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +20,7 @@ from rich.console import Console
 
 from waon_build import __version__
 from waon_build import recipe as recipes
-from waon_build.ending import leave
+from waon_build.ending import end_on_ctrl_c, leave
 from waon_build.records import InputError
 
 if TYPE_CHECKING:
@@ -206,7 +204,7 @@ def version() -> None:
 
 def main() -> None:
     """The entry point: every InputError becomes one line and exit code 2, and Ctrl-C one line and 130."""
-    signal.signal(signal.SIGINT, _stop)
+    end_on_ctrl_c()
     try:
         app()
     except InputError as error:
@@ -215,17 +213,6 @@ def main() -> None:
     except SystemExit as ended:  # how every command of typer's ends
         leave(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
     leave(0)
-
-
-def _stop(signal_number: int, frame: object) -> None:
-    """End at once. Nothing is lost by it, as by no other end; but Prefect's temporary server has got the same
-    signal, and whoever ends in good order waits a minute and a half for its answer."""
-    people.show_cursor(True)
-    _say("stopped: what is finished stays; the same command goes on from there")
-    servers = getattr(sys.modules.get("prefect.server.api.server"), "SubprocessASGIServer", None)
-    for server in list(getattr(servers, "_instances", {}).values()):
-        server.stop()
-    os._exit(130)
 
 
 def _make_room(folder: Path) -> None:
