@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -194,22 +195,71 @@ class DedupSettings(_Section):
     )
 
 
+class QualitySettings(_Section):
+    """How annotators are measured: gold tasks, whose right answers are known, and hidden twins."""
+
+    qualification: int = Field(20, ge=0, description="Qualification tasks asked of a new annotator, if there are any.")
+    qualify: float = Field(
+        0.6,
+        ge=0,
+        lt=1,
+        description="A new annotator begins when the lower 5 % bound of their accuracy reaches this (0.6: 16 of 20).",
+    )
+    max_error: float = Field(
+        0.3,
+        gt=0,
+        lt=1,
+        description="An annotator is paused when the lower 5 % bound of their error rate on gold exceeds this.",
+    )
+    gold_first: float = Field(0.10, ge=0, le=1, description="Share of gold tasks among the first `gold_first_tasks`.")
+    gold_first_tasks: int = Field(50, ge=0, description="How many tasks of an annotator are the first.")
+    gold: float = Field(0.04, ge=0, le=1, description="Share of gold tasks after that.")
+    twins: float = Field(0.02, ge=0, le=1, description="Share of hidden repeats of a pair that its annotator judged.")
+
+
+class PaySettings(_Section):
+    """What annotators are paid, and the wage below which they must not fall."""
+
+    per_pair: float = Field(ge=0, description="Paid for a judged pair, in `currency`.")
+    currency: str = Field("JPY", description="ISO 4217 code.")
+    floor_per_hour: float = Field(gt=0, description="Minimum wage an hour, in `currency`.")
+    region: str = Field(description="Where the floor holds: `Tokyo`.")
+    valid_from: date = Field(description="Since when the floor holds.")
+    source: str = Field(description="Where the floor was published.")
+
+
 class AnnotationSettings(_Section):
-    """Who says so, and how many must."""
+    """The campaign: who says so, how many must, and how they are looked after."""
 
     database: str | None = Field(
         None, description="SQLAlchemy address; by default SQLite, `annotation.db` in the corpus folder."
     )
-    guideline: str = Field("ja", description="Folder of `annotation_guidelines/` that annotators read.")
+    guideline: str = Field(
+        "ja",
+        description="What annotators read: a folder of `annotation_guidelines/`, or the path of a folder of your own "
+        "with `guideline.md` and `questions.yaml`.",
+    )
+    contact: str | None = Field(None, description="Whom annotators may turn to: shown on their pages.")
     overlap: int = Field(2, ge=1, description="Annotations wanted for a task.")
     max_overlap: int = Field(5, ge=1, description="Annotations at most, when people disagree.")
+    settle: float = Field(
+        0.9, gt=0.5, lt=1, description="People agree enough when the posterior of what they say reaches this."
+    )
     lease_minutes: float = Field(10.0, gt=0, description="How long a task is held for one annotator.")
+    ahead: int = Field(3, ge=1, le=10, description="Tasks held for one annotator: the next picture is already there.")
+    seed: int = Field(0, description="Of the order of tasks, and of where gold tasks and twins come.")
+    quotas: dict[str, int] = Field(
+        default_factory=dict,
+        description="Accepted pairs wanted of a category (`{food: 500, event: 300}`): what lacks most comes first.",
+    )
     min_match: int = Field(
         2, ge=0, le=3, description="Accepted: median answer to `does the caption say what the picture shows` (0 to 3)."
     )
     screened_out_per_reason: int = Field(
         2, ge=0, description="Dropped pairs per reason routed for judgement, so that natives measure each filter."
     )
+    quality: QualitySettings = Field(default_factory=QualitySettings, description="How annotators are measured.")
+    pay: PaySettings | None = Field(None, description="What is paid, and the wage floor that it is held against.")
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> AnnotationSettings:

@@ -44,7 +44,7 @@ def _section(lines: list[str], title: str, prefix: str, model: type[BaseModel]) 
     ]
     inner: list[tuple[str, FieldInfo, type[BaseModel]]] = []
     for name, field in model.model_fields.items():
-        kind = field.annotation
+        kind = _without_none(field.annotation)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             inner.append((name, field, kind))
         else:
@@ -52,6 +52,13 @@ def _section(lines: list[str], title: str, prefix: str, model: type[BaseModel]) 
     lines.append("")
     for name, _, kind in inner:
         _section(lines, f"`{prefix}{name}`", f"{prefix}{name}.", kind)
+
+
+def _without_none(kind: Any) -> Any:
+    """A section that may be left out, as the section that it is."""
+    rest = [one for one in get_args(kind) if one is not type(None)]
+    is_section = len(rest) == 1 and isinstance(rest[0], type) and issubclass(rest[0], BaseModel)
+    return rest[0] if is_section else kind
 
 
 def _default(field: FieldInfo) -> str:

@@ -16,8 +16,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from waon_build.annotation import database
-from waon_build.annotation.models import APPEND_ONLY, Table
+from waon_build.annotation import access, database
+from waon_build.annotation.models import APPEND_ONLY
 from waon_build.corpus import Corpus
 from waon_build.recipe import AnnotationSettings, Recipe, SiteSource
 from waon_build.records import InputError
@@ -32,11 +32,14 @@ def recipe(corpus: str, **annotation: object) -> Recipe:
     )
 
 
+_CLAUSE = r""",\s*(?=CONSTRAINT|"?\w+"? [A-Z]+)|\n"""
+
+
 def clauses(path: Path) -> dict[str, set[str]]:
     """Table or index -> its columns and constraints, in SQLite's own words, in no order."""
     rows = sqlite3.connect(path).execute("SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index')")
     return {
-        name: {re.sub(r"\s+", " ", line).strip(" ,)") for line in re.split(r",\s*(?=CONSTRAINT)|\n", sql)} - {""}
+        name: {re.sub(r"\s+", " ", line).strip(" ,)") for line in re.split(_CLAUSE, sql)} - {""}
         for name, sql in rows
         if sql and not name.startswith("alembic")
     }
@@ -45,9 +48,9 @@ def clauses(path: Path) -> dict[str, set[str]]:
 def test_the_migrated_schema_is_that_of_the_models(engine: Engine, tmp_path: Path) -> None:
     """Columns, indexes and keys, and the checks, which Alembic does not compare."""
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), access.Table.metadata) == []
     declared = create_engine(f"sqlite:///{tmp_path}/declared.db")
-    Table.metadata.create_all(declared)
+    access.Table.metadata.create_all(declared)
     migrated = clauses(tmp_path / "annotation.db")
     assert migrated == clauses(tmp_path / "declared.db")
     assert any("overlap_is_kept" in clause for clause in migrated["tasks"])
@@ -137,10 +140,10 @@ def test_who_only_reads_is_told_in_one_line_what_the_matter_is(
     """A schema that is older than this version, one that is newer, and a file that is no database."""
     trial = recipe(str(tmp_path))
     shutil.copytree(Path(database.__file__).parent / "migrations", tmp_path / "migrations")
-    (tmp_path / "migrations" / "versions" / "0002_next.py").write_text("revision, down_revision = '0002', '0001'\n")
+    (tmp_path / "migrations" / "versions" / "0003_next.py").write_text("revision, down_revision = '0003', '0002'\n")
     with monkeypatch.context() as patch:
         patch.setattr(database, "_scripts", lambda: ScriptDirectory(str(tmp_path / "migrations")))
-        with pytest.raises(InputError, match=r"older waon-build \(0001\): run the recipe"), database.reading(trial):
+        with pytest.raises(InputError, match=r"older waon-build \(0002\): run the recipe"), database.reading(trial):
             pass
     with database.writing(engine) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))

@@ -3,7 +3,8 @@
 One schema for SQLite and PostgreSQL. What must never be broken is held by the database itself: a task
 is never held or answered more often than wanted (a check), nobody answers a task twice (a chain of
 corrections with one beginning and no forks), and what was said is never changed (triggers, in the
-migrations). Times are UTC. Nothing here reads or writes; `database.py` opens, `queue.py` acts.
+migrations). Times are UTC. Nothing here reads or writes; `database.py` opens, `queue.py` acts. Who signs
+in, and with what, is in `access.py`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     exists,
+    false,
     literal_column,
     text,
 )
@@ -84,6 +86,27 @@ class Standing(StrEnum):
     BLOCKED = "blocked"
 
 
+class ReportOutcome(StrEnum):
+    """What became of a report of harm."""
+
+    OPEN = "open"
+    """Nobody sees the pair until somebody has looked."""
+    UPHELD = "upheld"
+    DISMISSED = "dismissed"
+    """The pair goes back, and the flag weighs nothing."""
+    RETRACTED = "retracted"
+    """Whoever reported took it back."""
+
+
+class Source(StrEnum):
+    """Where an annotation was made."""
+
+    WEB = "web"
+    JUDGEMENTS = "judgements"
+    LABEL_STUDIO = "labelstudio"
+    POTATO = "potato"
+
+
 class UtcTime(TypeDecorator[datetime]):
     """A moment, kept in UTC. Refuses one without a time zone: nobody would know when it was."""
 
@@ -122,7 +145,7 @@ class Table(DeclarativeBase):
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: UtcTime,
-        dict[str, Any]: JSON,
+        dict[str, Any]: JSON(none_as_null=True),
     }
 
 
@@ -152,12 +175,24 @@ class Annotator(Table):
     """32 hex digits."""
     role: Mapped[str] = mapped_column(String(16))
     standing: Mapped[str] = mapped_column(String(16))
+    because: Mapped[str] = mapped_column(String(32), server_default="")
+    """Why they are paused or blocked, in one word."""
+    qualified: Mapped[bool] = mapped_column(server_default=false())
+    """They passed the qualification round."""
+    floor: Mapped[int] = mapped_column(server_default="0")
+    """No task of an earlier wave is free for them: what they have answered is not searched again."""
+    given: Mapped[int] = mapped_column(server_default="0")
+    """Leases issued to them so far: where in their work a gold task or a twin comes."""
+    last_cluster: Mapped[str] = mapped_column(String(32), server_default="")
+    """Of the task that they were given last: its near-duplicates do not come next."""
     created_at: Mapped[datetime]
 
 
 # SQLite turns a comparison round so that a lone column stands on the left, in queries but not in the words
 # of an index: written `held + answered < wanted`, the index would never be used.
 _FREE = "state = 'open' AND wanted > held + answered"
+MISSING = "(wanted - answered)"
+"""Answers a task still misses, in the words of its index."""
 
 
 class Task(Table):
@@ -172,11 +207,14 @@ class Task(Table):
         Index(
             "ix_tasks_free",
             "wave",
+            "quota",
+            text(MISSING),
             "priority",
-            "id",
+            "chance",
             sqlite_where=text(_FREE),
             postgresql_where=text(_FREE),
         ),
+        Index("ix_tasks_kind", "kind", "state"),
         Index("ix_tasks_host", "host"),
         Index("ix_tasks_reference", "reference"),
     )
@@ -199,6 +237,17 @@ class Task(Table):
     """Waves are judged one after the other. None: not yet given its place, and not handed out."""
     priority: Mapped[int]
     """Within a wave, smaller first: the how-manieth task of its host it is."""
+    chance: Mapped[int] = mapped_column(server_default="0")
+    """Among equals, smaller first: drawn from the pair_id."""
+    category: Mapped[str] = mapped_column(String(32), server_default="")
+    """Guessed from the words of its caption until somebody has said it; "" when nothing tells."""
+    quota: Mapped[str] = mapped_column(String(32), server_default="")
+    """The category, when the recipe has a quota for it; else ""."""
+    key: Mapped[dict[str, Any] | None]
+    """Of a gold or qualification task the right answers, question -> answer or list of those that will do."""
+    stale_before: Mapped[int] = mapped_column(server_default="0")
+    """Annotations up to this id were made under a guideline that has changed since in what they rest on: who
+    made them is asked again."""
     screened_by: Mapped[str] = mapped_column(String(64))
     """Of a screened-out task `stage.reason`, else ""."""
     cluster_id: Mapped[str] = mapped_column(String(32))
@@ -227,6 +276,8 @@ class Lease(Table):
     task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"), primary_key=True)
     annotator_id: Mapped[str] = mapped_column(ForeignKey("annotators.id"), primary_key=True)
     token: Mapped[str] = mapped_column(String(32), unique=True)
+    number: Mapped[int] = mapped_column(server_default="0")
+    """The how-manieth of its annotator: they are shown in this order."""
     issued_at: Mapped[datetime]
     expires_at: Mapped[datetime]
 
@@ -266,6 +317,14 @@ class Annotation(Table):
     guideline_version: Mapped[str] = mapped_column(String(32))
     answers: Mapped[dict[str, Any]]
     """Question -> answer, as `questions.py` passed it."""
+    retracted: Mapped[bool] = mapped_column(server_default=false())
+    """It takes the answer that it supersedes back, and is none itself."""
+    source: Mapped[str] = mapped_column(String(16), server_default="judgements")
+    device: Mapped[str] = mapped_column(String(16), server_default="")
+    """What was used: keyboard, mouse, touch, mixed; "" when it is not known."""
+    active_ms: Mapped[int | None]
+    """Milliseconds in which the annotator was at it, and by the clock; None when they are not known."""
+    wall_ms: Mapped[int | None]
     created_at: Mapped[datetime]
 
 
@@ -294,11 +353,70 @@ class Decision(Table):
     rule: Mapped[str] = mapped_column(String(64))
     """Name and version of the rule that decided, with its settings."""
     votes: Mapped[dict[str, Any]]
-    """All that was said: question -> the numbers given, or answer -> how often."""
+    """All that was said: question -> answer -> how often."""
+    aggregate: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    """What it comes to: question -> {answer, posterior, majority, median}, as far as they are defined."""
     decided_at: Mapped[datetime]
 
 
-APPEND_ONLY = (Annotation.__tablename__, Decision.__tablename__)
+class Skip(Table):
+    """A task that an annotator would rather not judge. It is not handed to them again, and counts against nobody."""
+
+    __tablename__ = "skips"
+    __table_args__ = (Index("ix_skips_annotator_id", "annotator_id"),)
+
+    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"), primary_key=True)
+    annotator_id: Mapped[str] = mapped_column(ForeignKey("annotators.id"), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(16))
+    note: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class Report(Table):
+    """Somebody says that a picture harms: it is pulled at once. Open until a coordinator has looked."""
+
+    __tablename__ = "reports"
+    __table_args__ = (Index("ix_reports_pair_id", "pair_id"), _one_of("outcome", ReportOutcome))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    pair_id: Mapped[str] = mapped_column(String(16))
+    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"))
+    annotator_id: Mapped[str] = mapped_column(ForeignKey("annotators.id"))
+    kind: Mapped[str] = mapped_column(String(32))
+    """The flag: `harmful`, `personal`, or whatever the questions have that rejects."""
+    note: Mapped[str] = mapped_column(Text)
+    outcome: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]
+    resolved_by: Mapped[str | None] = mapped_column(ForeignKey("annotators.id"))
+
+
+class Event(Table):
+    """What was done about people, reports and guidelines, by whom. Append-only."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(32))
+    """A pseudonym, or "" for the machine."""
+    verb: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(String(64))
+    detail: Mapped[dict[str, Any]]
+
+
+class GuidelineVersion(Table):
+    """A version of the guideline that was in force here."""
+
+    __tablename__ = "guideline_versions"
+
+    version: Mapped[str] = mapped_column(String(32), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    """Over guideline and questions as they were read first."""
+    seen_at: Mapped[datetime]
+
+
+APPEND_ONLY = (Annotation.__tablename__, Decision.__tablename__, Event.__tablename__)
 """Tables whose rows are never changed and never removed."""
 
 

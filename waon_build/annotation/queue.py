@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import ClassVar, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, delete, exists, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, case, delete, exists, insert, literal, select, text, update
 
-from waon_build.annotation.models import Annotation, Annotator, Lease, Role, Standing, State, Task, free, live
+from waon_build.annotation.models import MISSING, Annotation, Annotator, Lease, Role, Standing, State, Task, free, live
 from waon_build.annotation.questions import Answers
 
 
@@ -309,7 +309,9 @@ _COUNT = (
 
 _SHOWN = select(*(getattr(Task, "id" if name == "task_id" else name) for name in Shown._fields))
 _SHOWN_TASK = _SHOWN.where(_IS_TASK)
-_WAITING = _SHOWN.where(free(), Task.wave.is_not(None)).order_by(Task.wave, Task.priority, Task.id)
+_WAITING = _SHOWN.where(free(), Task.wave.is_not(None)).order_by(
+    Task.wave, Task.quota, text(MISSING), Task.priority, Task.chance
+)
 _NEXT = (
     _WAITING.where(
         ~exists().where(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from alembic import context
 
-from waon_build.annotation.models import Table
+from waon_build.annotation import access
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Table.metadata,
+    target_metadata=access.Table.metadata,
     transactional_ddl=True,
     render_as_batch=True,
 )
