@@ -183,6 +183,11 @@ class Annotator(Table):
     """No task of an earlier wave is free for them: what they have answered is not searched again."""
     given: Mapped[int] = mapped_column(server_default="0")
     """Leases issued to them so far: where in their work a gold task or a twin comes."""
+    gold_right: Mapped[int] = mapped_column(server_default="0")
+    """Gold and qualification tasks answered right, and wrong, since annotation `gold_since`."""
+    gold_wrong: Mapped[int] = mapped_column(server_default="0")
+    gold_since: Mapped[int] = mapped_column(server_default="0")
+    """A coordinator let them go on: what they did up to then is not held against them."""
     last_cluster: Mapped[str] = mapped_column(String(32), server_default="")
     """Of the task that they were given last: its near-duplicates do not come next."""
     created_at: Mapped[datetime]
@@ -244,7 +249,7 @@ class Task(Table):
     quota: Mapped[str] = mapped_column(String(32), server_default="")
     """The category, when the recipe has a quota for it; else ""."""
     key: Mapped[dict[str, Any] | None]
-    """Of a gold or qualification task the right answers, question -> answer or list of those that will do."""
+    """Of a gold or qualification task what is right: question -> {"any_of": [...]} or {"contains": [...]}."""
     stale_before: Mapped[int] = mapped_column(server_default="0")
     """Annotations up to this id were made under a guideline that has changed since in what they rest on: who
     made them is asked again."""
@@ -415,6 +420,9 @@ class GuidelineVersion(Table):
     """Over guideline and questions as they were read first."""
     seen_at: Mapped[datetime]
 
+
+UNLIMITED = 1_000_000_000
+"""Answers wanted of a task that everybody is given: gold, qualification, twins."""
 
 APPEND_ONLY = (Annotation.__tablename__, Decision.__tablename__, Event.__tablename__)
 """Tables whose rows are never changed and never removed."""

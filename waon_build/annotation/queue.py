@@ -1,23 +1,44 @@
-"""The calls of the queue: lease a task, renew the lease, submit answers, correct them.
+"""The calls of the queue: claim tasks, hold them on, submit answers, skip, take back, correct.
 
 Each call takes the connection of a transaction that writes (`database.writing`), so that a caller can
 put two into one: submit and take the next. All or nothing of a call is done, and what it refuses it
-refuses by name. `now` is an argument: the queue has no clock of its own. What follows from the answers
-is for `decisions.py`.
+refuses by name. `now` is an argument: the queue has no clock of its own. Which task comes next is for
+`order.py`, what follows from the answers for `decisions.py`.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, delete, exists, insert, literal, select, text, update
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, literal, select, text, update
 
-from waon_build.annotation.models import MISSING, Annotation, Annotator, Lease, Role, Standing, State, Task, free, live
+from waon_build.annotation import order, reports
+from waon_build.annotation.database import inserting
+from waon_build.annotation.models import (
+    MISSING,
+    Annotation,
+    Annotator,
+    Kind,
+    Lease,
+    Role,
+    Skip,
+    Source,
+    Standing,
+    State,
+    Task,
+    free,
+    live,
+)
+from waon_build.annotation.order import Plan, Worker
 from waon_build.annotation.questions import Answers
+from waon_build.annotation.standing import review
+
+TAKE_BACK = 10
+"""How many of their last answers an annotator can undo."""
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, and has its own name
@@ -46,6 +67,12 @@ class TaskWithdrawn(Refusal):
     word = "task_withdrawn"
 
 
+class TaskReported(Refusal):
+    """Somebody reported the pair as harmful: nobody sees it any more."""
+
+    word = "task_reported"
+
+
 class LeaseLost(Refusal):
     """The lease ran out, or never was."""
 
@@ -70,6 +97,12 @@ class NotAnswered(Refusal):
     word = "not_answered"
 
 
+class TooLateToUndo(Refusal):
+    """It is not one of the annotator's last answers."""
+
+    word = "too_late_to_undo"
+
+
 class Shown(NamedTuple):
     """What an annotator sees of a task, and where its image lies. Its kind is not told."""
 
@@ -88,11 +121,32 @@ class Shown(NamedTuple):
 
 
 class Leased(NamedTuple):
-    """A task held for one annotator until `expires_at`. token: to be shown when submitting."""
+    """A task held for one annotator until `expires_at`. token: to be shown when submitting. opinions: of an
+    adjudication task what others said, without names. answers: what the annotator said before, when they
+    are to say it anew."""
 
     task: Shown
     token: str
     expires_at: datetime
+    opinions: tuple[dict[str, Any], ...] = ()
+    answers: dict[str, Any] | None = None
+
+
+class Held(NamedTuple):
+    """A lease that goes on."""
+
+    task_id: int
+    token: str
+    expires_at: datetime
+
+
+class How(NamedTuple):
+    """How an annotation came about. active_ms, wall_ms: time at it, and by the clock; None when not known."""
+
+    source: str = Source.WEB
+    device: str = ""
+    active_ms: int | None = None
+    wall_ms: int | None = None
 
 
 class LiveAnswer(NamedTuple):
@@ -101,7 +155,21 @@ class LiveAnswer(NamedTuple):
     id: int
     token: str | None
     guideline_version: str
-    answers: dict[str, object]
+    answers: dict[str, Any]
+    retracted: bool
+
+
+class Recent(NamedTuple):
+    """One of an annotator's own last answers."""
+
+    annotation_id: int
+    task: Shown
+    answers: dict[str, Any]
+    created_at: datetime
+    can_undo: bool
+
+
+FROM_FILES = How(Source.JUDGEMENTS)
 
 
 def add_annotator(connection: Connection, now: datetime, role: Role = Role.ANNOTATOR) -> str:
@@ -113,80 +181,201 @@ def add_annotator(connection: Connection, now: datetime, role: Role = Role.ANNOT
     return pseudonym
 
 
-def lease(connection: Connection, annotator: str, now: datetime, minutes: float) -> Leased | None:
-    """A task for an annotator, held for `minutes`; None when there is none for them.
+def claim(connection: Connection, annotator: str, now: datetime, plan: Plan) -> list[Leased]:
+    """The tasks that an annotator holds, renewed, and new ones up to `plan.ahead`, in the order in which they
+    are to be shown. Fewer, or none, when there are no more for them.
 
-    Who holds a task already gets that one again, renewed. Nobody gets a task that they have answered.
-    Raises UnknownAnnotator, NotActive.
+    Nobody gets a task that they have answered or skipped. Raises UnknownAnnotator, NotActive.
     """
     _return_expired(connection, now)
-    _require_active(connection, annotator)
-    until = now + timedelta(minutes=minutes)
-    held = connection.execute(_HOLD_ON_TO_ALL, {"the_annotator": annotator, "the_end": until}).first()
-    if held is not None:
-        return Leased(_shown(connection, held.task_id), held.token, until)
-    found = connection.execute(_NEXT, {"the_annotator": annotator}).first()
-    if found is None:
-        return None
-    task = Shown(*found)
-    return Leased(task, _hold(connection, task.task_id, annotator, now, until), until)
+    worker = _active(connection, annotator)
+    until = now + timedelta(minutes=plan.minutes)
+    these = {"the_annotator": annotator, "the_end": until}
+    held = [_leased(connection, row, until) for row in connection.execute(_HELD, these)]
+    if held:
+        connection.execute(_HOLD_ON_TO_ALL, these)
+    ids = [one.task.task_id for one in held]
+    while len(held) < plan.ahead:
+        chosen = order.choose(connection, worker, ids, plan)
+        if chosen is None:
+            break
+        token = _hold(connection, chosen.task_id, annotator, now, until, worker.given)
+        worker = worker._replace(given=worker.given + 1, last_cluster=chosen.cluster_id)
+        connection.execute(_GIVEN, {"the_annotator": annotator, "the_cluster": chosen.cluster_id})
+        held.append(_new(connection, chosen, token, until))
+        ids.append(chosen.task_id)
+    return held
+
+
+def lease(connection: Connection, annotator: str, now: datetime, minutes: float) -> Leased | None:
+    """The one task to show an annotator, held for `minutes`; None when there is none for them. Raises
+    UnknownAnnotator, NotActive."""
+    return next(iter(claim(connection, annotator, now, Plan(minutes))), None)
 
 
 def lease_task(connection: Connection, annotator: str, task_id: int, now: datetime, minutes: float) -> Leased:
-    """One certain task for an annotator. Raises UnknownTask, TaskWithdrawn, AlreadyAnswered,
+    """One certain task for an annotator. Raises UnknownTask, TaskWithdrawn, TaskReported, AlreadyAnswered,
     OverlapReached, UnknownAnnotator, NotActive."""
     _return_expired(connection, now)
-    _require_active(connection, annotator)
+    worker = _active(connection, annotator)
     until = now + timedelta(minutes=minutes)
     these = {"the_annotator": annotator, "the_task": task_id}
     token = connection.scalar(_HOLD_ON_TO, {**these, "the_end": until})
     if token is None:
-        task = connection.execute(_ROOM, {"the_task": task_id}).first()
+        task = connection.execute(_ROOM, these).first()
         if task is None:
             raise UnknownTask(f"there is no task {task_id}")
-        if task.state == State.WITHDRAWN:
-            raise TaskWithdrawn(f"task {task_id} is no longer in the queue")
-        if live_answer(connection, annotator, task_id) is not None:
+        _refuse_gone(connection, task_id)
+        said = live_answer(connection, annotator, task_id)
+        if said is not None and not said.retracted and said.id > task.stale_before:
             raise AlreadyAnswered(f"task {task_id} has this annotator's answer")
         if task.room < 1:
             raise OverlapReached(f"task {task_id} has all the answers it wants")
-        token = _hold(connection, task_id, annotator, now, until)
+        token = _hold(connection, task_id, annotator, now, until, worker.given)
+        connection.execute(_GIVEN, {"the_annotator": annotator, "the_cluster": task.cluster_id})
     return Leased(_shown(connection, task_id), token, until)
 
 
-def renew(connection: Connection, annotator: str, token: str, now: datetime, minutes: float) -> datetime:
-    """Hold a leased task on; returns until when. Raises LeaseLost."""
+def renew(
+    connection: Connection, annotator: str, tokens: Sequence[str], now: datetime, minutes: float
+) -> tuple[list[Held], list[str]]:
+    """Hold leased tasks on; returns those that are held, and the tokens of those that are not any more."""
     until = now + timedelta(minutes=minutes)
-    these = {"the_annotator": annotator, "the_token": token, "the_time": now, "the_end": until}
-    if connection.execute(_RENEW, these).rowcount == 0:
-        raise LeaseLost("the time for this task has run out")
-    return until
+    these = {"the_annotator": annotator, "the_tokens": list(tokens), "the_time": now, "the_end": until}
+    held = [Held(task_id, token, until) for task_id, token in connection.execute(_RENEW, these)]
+    kept = {one.token for one in held}
+    return held, [token for token in tokens if token not in kept]
 
 
-def submit(connection: Connection, annotator: str, task_id: int, token: str, answers: Answers, now: datetime) -> int:
+def release(connection: Connection, annotator: str, tokens: Sequence[str], now: datetime) -> None:
+    """Give leased tasks back before their time."""
+    these = {"the_annotator": annotator, "the_tokens": list(tokens)}
+    _return(connection, connection.scalars(_RELEASE, these).all())
+
+
+def submit(
+    connection: Connection,
+    annotator: str,
+    task_id: int,
+    token: str,
+    answers: Answers,
+    now: datetime,
+    how: How = FROM_FILES,
+) -> int:
     """Take an annotator's answers to the task that they hold; returns the annotation's id.
 
     The same answers sent again under the same token are taken once, and the same id is returned: a
-    sender who never saw the reply may ask again. Raises LeaseLost, AlreadyAnswered, TaskWithdrawn.
+    sender who never saw the reply may ask again. An answer that reports harm pulls the pair at once.
+    Raises LeaseLost, AlreadyAnswered, TaskWithdrawn, TaskReported.
     """
     these = {"the_annotator": annotator, "the_task": task_id, "the_token": token, "the_time": now}
     if connection.execute(_END, these).rowcount == 0:
         return _repeated(connection, annotator, task_id, token, answers)
-    connection.execute(_COUNT, {"the_task": task_id})
-    return _append(connection, annotator, task_id, answers, now, token=token)
+    task = connection.execute(_COUNT, {"the_task": task_id}).one()
+    annotation = _append(connection, annotator, task_id, answers, now, how, token)
+    if task.kind in (Kind.GOLD, Kind.QUALIFICATION):
+        review(connection, annotator, now)
+    for flag in answers.rejecting:
+        reports.pull(connection, annotator, task_id, flag, "", now)
+    return annotation
 
 
-def correct(connection: Connection, annotator: str, task_id: int, answers: Answers, now: datetime) -> int:
+def skip(
+    connection: Connection, annotator: str, task_id: int, token: str, reason: str, note: str, now: datetime
+) -> None:
+    """Pass a task on to others: this annotator is not given it again. Raises LeaseLost."""
+    these = {"the_annotator": annotator, "the_task": task_id, "the_token": token, "the_time": now}
+    if connection.execute(_END, these).rowcount == 0:
+        if connection.scalar(_SKIPPED, these) is None:  # else the reply to the first was lost
+            raise LeaseLost(f"the time for task {task_id} has run out")
+        return
+    _return(connection, [task_id])
+    connection.execute(
+        inserting(connection, Skip)
+        .values(task_id=task_id, annotator_id=annotator, reason=reason, note=note, created_at=now)
+        .on_conflict_do_nothing()
+    )
+
+
+def report(
+    connection: Connection, annotator: str, task_id: int, token: str, kind: str, note: str, now: datetime
+) -> None:
+    """Say of a task that one holds that its picture harms, without answering: the pair is pulled at once. It is
+    never too late to: a lease that has run out will do. Raises LeaseLost when it never was held."""
+    these = {"the_annotator": annotator, "the_task": task_id, "the_token": token, "the_time": now}
+    holds = connection.execute(_END, these).rowcount > 0
+    if holds:
+        _return(connection, [task_id])
+    elif shown_to(connection, annotator, task_id) is None:
+        raise LeaseLost(f"task {task_id} is not this annotator's")
+    connection.execute(
+        inserting(connection, Skip)
+        .values(task_id=task_id, annotator_id=annotator, reason="reported", note="", created_at=now)
+        .on_conflict_do_nothing()
+    )
+    reports.pull(connection, annotator, task_id, kind, note, now)
+
+
+def correct(
+    connection: Connection, annotator: str, task_id: int, answers: Answers, now: datetime, how: How = FROM_FILES
+) -> int:
     """Put new answers over an annotator's own; returns the new annotation's id, or that of the present
     one when nothing differs. The earlier answers are kept. Raises NotAnswered, UnknownAnnotator, NotActive."""
-    # Two corrections at once would be two successors of one answer: an annotator's calls take turns here.
-    _require_active(connection, annotator)
+    _active(connection, annotator)
     present = live_answer(connection, annotator, task_id)
-    if present is None:
+    if present is None or present.retracted:
         raise NotAnswered(f"task {task_id} has no answer of this annotator")
     if present.answers == answers.values and present.guideline_version == answers.guideline_version:
         return present.id
-    return _append(connection, annotator, task_id, answers, now, supersedes=present.id)
+    annotation = _append(connection, annotator, task_id, answers, now, how)
+    reports.follow(connection, annotator, task_id, answers.rejecting, now)
+    return annotation
+
+
+def undo(connection: Connection, annotator: str, annotation_id: int, now: datetime, minutes: float) -> Leased:
+    """Take one of one's last answers back, and hold its task to answer it anew. What was said is kept, and
+    weighs nothing. Raises TooLateToUndo, TaskWithdrawn, UnknownAnnotator, NotActive."""
+    _return_expired(connection, now)
+    worker = _active(connection, annotator)
+    found = next((one for one in recent(connection, annotator) if one.annotation_id == annotation_id), None)
+    if found is None or not found.can_undo:
+        raise TooLateToUndo("only the last answers can be taken back")
+    task_id = found.task.task_id
+    nothing = Answers("", {})
+    _append(connection, annotator, task_id, nothing, now, How(""), retracted=True)
+    reports.follow(connection, annotator, task_id, (), now)
+    connection.execute(_UNCOUNT, {"the_task": task_id})
+    _refuse_gone(connection, task_id)
+    until = now + timedelta(minutes=minutes)
+    token = _hold(connection, task_id, annotator, now, until, -worker.given)  # before all that is held
+    return Leased(found.task, token, until, answers=found.answers)
+
+
+def recent(connection: Connection, annotator: str, count: int = TAKE_BACK) -> list[Recent]:
+    """An annotator's own last answers, the newest first."""
+    rows = connection.execute(_RECENT, {"the_annotator": annotator, "the_count": count}).all()
+    shown = len(Shown._fields)
+    return [
+        Recent(row.annotation_id, Shown(*row[:shown]), row.answers, row.created_at, row.state != State.WITHDRAWN)
+        for row in rows
+    ]
+
+
+def shown_to(connection: Connection, annotator: str, task_id: int) -> Shown | None:
+    """A task that an annotator holds, or answered among their last; None when it is not theirs to see."""
+    these = {"the_annotator": annotator, "the_task": task_id}
+    if connection.scalar(_HOLDS, these) is not None:
+        return _shown(connection, task_id)
+    return next((one.task for one in recent(connection, annotator) if one.task.task_id == task_id), None)
+
+
+def why_not(connection: Connection, task_id: int) -> type[Refusal]:
+    """Why a task that an annotator held is gone."""
+    try:
+        _refuse_gone(connection, task_id)
+    except Refusal as refusal:
+        return type(refusal)
+    return LeaseLost
 
 
 def live_answer(connection: Connection, annotator: str, task_id: int) -> LiveAnswer | None:
@@ -201,30 +390,56 @@ def waiting(connection: Connection) -> Iterator[Shown]:
         yield Shown(*row)
 
 
-def _hold(connection: Connection, task_id: int, annotator: str, now: datetime, until: datetime) -> str:
+def _hold(
+    connection: Connection, task_id: int, annotator: str, now: datetime, until: datetime, number: int
+) -> str:
     token = secrets.token_hex(16)
     connection.execute(_TAKE, {"the_task": task_id})
     connection.execute(
         _LEASE,
-        {"task_id": task_id, "annotator_id": annotator, "token": token, "issued_at": now, "expires_at": until},
+        {
+            "task_id": task_id,
+            "annotator_id": annotator,
+            "token": token,
+            "number": number,
+            "issued_at": now,
+            "expires_at": until,
+        },
     )
     return token
 
 
 def _return_expired(connection: Connection, now: datetime) -> None:
     """Give the tasks of leases that ran out back to the queue."""
-    ended = connection.scalars(_END_EXPIRED, {"the_time": now}).all()
-    for task_id, count in sorted(Counter(ended).items()):
-        connection.execute(_RETURN, {"the_task": task_id, "the_count": count})
+    _return(connection, connection.scalars(_END_EXPIRED, {"the_time": now}).all())
 
 
-def _require_active(connection: Connection, annotator: str) -> None:
-    """Also makes the calls of one annotator take turns, where the database runs writers side by side."""
-    standing = connection.scalar(_STANDING, {"the_annotator": annotator})
-    if standing is None:
+def _return(connection: Connection, task_ids: Sequence[int]) -> None:
+    """Count leases that have ended out of their tasks."""
+    waves = [
+        connection.scalar(_RETURN, {"the_task": task_id, "the_count": count})
+        for task_id, count in sorted(Counter(task_ids).items())
+    ]
+    if waves:
+        order.reopened(connection, waves)
+
+
+def _active(connection: Connection, annotator: str) -> Worker:
+    row = connection.execute(_WORKER, {"the_annotator": annotator}).first()
+    if row is None:
         raise UnknownAnnotator(f"there is no annotator {annotator}")
-    if standing != Standing.ACTIVE:
-        raise NotActive(f"annotator {annotator} is {standing}")
+    if row.standing != Standing.ACTIVE:
+        raise NotActive(f"annotator {annotator} is {row.standing}")
+    return Worker(*row[:-1])
+
+
+def _refuse_gone(connection: Connection, task_id: int) -> None:
+    """Raise TaskWithdrawn or TaskReported when nobody is to see the task."""
+    task = connection.execute(_ROOM, {"the_task": task_id}).first()
+    if task is not None and task.state == State.WITHDRAWN:
+        raise TaskWithdrawn(f"task {task_id} is no longer in the queue")
+    if task is not None and reports.is_pulled(connection, task.pair_id):
+        raise TaskReported(f"task {task_id} was reported as harmful, and nobody sees it any more")
 
 
 def _repeated(connection: Connection, annotator: str, task_id: int, token: str, answers: Answers) -> int:
@@ -232,11 +447,9 @@ def _repeated(connection: Connection, annotator: str, task_id: int, token: str, 
     present = live_answer(connection, annotator, task_id)
     if present is not None and present.token == token and present.answers == answers.values:
         return present.id
-    if present is not None:
+    _refuse_gone(connection, task_id)
+    if present is not None and not present.retracted:
         raise AlreadyAnswered(f"task {task_id} has this annotator's answer")
-    task = connection.execute(_ROOM, {"the_task": task_id}).first()
-    if task is not None and task.state == State.WITHDRAWN:
-        raise TaskWithdrawn(f"task {task_id} is no longer in the queue")
     raise LeaseLost(f"the time for task {task_id} has run out")
 
 
@@ -246,16 +459,22 @@ def _append(
     task_id: int,
     answers: Answers,
     now: datetime,
+    how: How,
     token: str | None = None,
-    supersedes: int | None = None,
+    retracted: bool = False,
 ) -> int:
+    """A new end of the chain of what an annotator says of a task."""
     row = {
-        "task_id": task_id,
-        "annotator_id": annotator,
-        "supersedes": supersedes,
+        "the_annotator": annotator,
+        "the_task": task_id,
         "token": token,
         "guideline_version": answers.guideline_version,
         "answers": answers.values,
+        "retracted": retracted,
+        "source": how.source,
+        "device": how.device,
+        "active_ms": how.active_ms,
+        "wall_ms": how.wall_ms,
         "created_at": now,
     }
     return connection.execute(_ANNOTATE, row).scalar_one()
@@ -265,38 +484,77 @@ def _shown(connection: Connection, task_id: int) -> Shown:
     return Shown(*connection.execute(_SHOWN_TASK, {"the_task": task_id}).one())
 
 
-# The statements, made once: to make one takes longer than to run it. `FOR UPDATE` is for PostgreSQL;
-# SQLite, whose writers take turns anyway, is not told.
+def _leased(connection: Connection, row: Any, until: datetime) -> Leased:
+    """A task that was held already."""
+    leased = _new(connection, row, row.token, until)
+    if row.number >= 0:
+        return leased
+    said = connection.scalars(_TAKEN_BACK, {"the_annotator": row.annotator_id, "the_task": row.task_id}).first()
+    return leased._replace(answers=said)
+
+
+def _new(connection: Connection, row: Any, token: str, until: datetime) -> Leased:
+    shown = Shown(*row[: len(Shown._fields)])
+    opinions = _opinions(connection, shown.pair_id) if row.kind == Kind.ADJUDICATION else ()
+    return Leased(shown, token, until, opinions)
+
+
+def _opinions(connection: Connection, pair_id: str) -> tuple[dict[str, Any], ...]:
+    """What was said of a pair, without names, in an order that tells nothing of who came first."""
+    said = connection.scalars(_OPINIONS, {"the_pair": pair_id}).all()
+    return tuple(sorted(said, key=repr))
+
+
+# The statements, made once: to make one takes longer than to run it.
 
 _IS_TASK = Task.id == bindparam("the_task")
 _IS_LEASE_OF = Lease.annotator_id == bindparam("the_annotator")
 _IS_IN_TIME = Lease.expires_at > bindparam("the_time")
+_IS_OF_THEM = Annotation.annotator_id == bindparam("the_annotator")
 
-_STANDING = select(Annotator.standing).where(Annotator.id == bindparam("the_annotator")).with_for_update()
+_WORKER = select(*(getattr(Annotator, name) for name in Worker._fields), Annotator.standing).where(
+    Annotator.id == bindparam("the_annotator")
+)
+_GIVEN = (
+    update(Annotator)
+    .where(Annotator.id == bindparam("the_annotator"))
+    .values(given=Annotator.given + 1, last_cluster=bindparam("the_cluster"))
+)
 
 _LEASE = insert(Lease)
 _END_EXPIRED = delete(Lease).where(Lease.expires_at <= bindparam("the_time")).returning(Lease.task_id)
-_HOLD_ON_TO_ALL = (
-    update(Lease).where(_IS_LEASE_OF).values(expires_at=bindparam("the_end")).returning(Lease.task_id, Lease.token)
-)
+_HOLD_ON_TO_ALL = update(Lease).where(_IS_LEASE_OF).values(expires_at=bindparam("the_end"))
 _HOLD_ON_TO = (
     update(Lease)
     .where(_IS_LEASE_OF, Lease.task_id == bindparam("the_task"))
     .values(expires_at=bindparam("the_end"))
     .returning(Lease.token)
 )
+_IS_ONE_OF = Lease.token.in_(bindparam("the_tokens", expanding=True))
 _RENEW = (
     update(Lease)
-    .where(_IS_LEASE_OF, Lease.token == bindparam("the_token"), _IS_IN_TIME)
+    .where(_IS_LEASE_OF, _IS_ONE_OF, _IS_IN_TIME)
     .values(expires_at=bindparam("the_end"))
+    .returning(Lease.task_id, Lease.token)
 )
+_RELEASE = delete(Lease).where(_IS_LEASE_OF, _IS_ONE_OF).returning(Lease.task_id)
 _END = delete(Lease).where(
     _IS_LEASE_OF, Lease.task_id == bindparam("the_task"), Lease.token == bindparam("the_token"), _IS_IN_TIME
 )
+_HOLDS = select(Lease.task_id).where(_IS_LEASE_OF, Lease.task_id == bindparam("the_task"))
+_SKIPPED = select(Skip.task_id).where(
+    Skip.task_id == bindparam("the_task"), Skip.annotator_id == bindparam("the_annotator")
+)
 
-_ROOM = select(Task.state, (Task.wanted - Task.held - Task.answered).label("room")).where(_IS_TASK).with_for_update()
+_ROOM = select(
+    Task.state,
+    Task.pair_id,
+    Task.cluster_id,
+    Task.stale_before,
+    (Task.wanted - Task.held - Task.answered).label("room"),
+).where(_IS_TASK)
 _TAKE = update(Task).where(_IS_TASK).values(held=Task.held + 1)
-_RETURN = update(Task).where(_IS_TASK).values(held=Task.held - bindparam("the_count"))
+_RETURN = update(Task).where(_IS_TASK).values(held=Task.held - bindparam("the_count")).returning(Task.wave)
 _COUNT = (
     update(Task)
     .where(_IS_TASK)
@@ -305,26 +563,76 @@ _COUNT = (
         answered=Task.answered + 1,
         state=case((Task.answered + 1 >= Task.wanted, literal(State.DONE.value)), else_=Task.state),
     )
+    .returning(Task.kind)
+)
+_UNCOUNT = (
+    update(Task)
+    .where(_IS_TASK)
+    .values(
+        answered=Task.answered - 1,
+        state=case((Task.state == State.DONE, literal(State.OPEN.value)), else_=Task.state),
+    )
 )
 
 _SHOWN = select(*(getattr(Task, "id" if name == "task_id" else name) for name in Shown._fields))
 _SHOWN_TASK = _SHOWN.where(_IS_TASK)
+_HELD = (
+    _SHOWN.add_columns(Task.kind, Lease.token, Lease.number, Lease.annotator_id)
+    .join(Lease, Lease.task_id == Task.id)
+    .where(_IS_LEASE_OF)
+    .order_by(Lease.number, Lease.task_id)
+)
 _WAITING = _SHOWN.where(free(), Task.wave.is_not(None)).order_by(
-    Task.wave, Task.quota, text(MISSING), Task.priority, Task.chance
+    Task.wave, text(MISSING), Task.priority, Task.chance, Task.id
 )
-_NEXT = (
-    _WAITING.where(
-        ~exists().where(
-            Annotation.task_id == Task.id,
-            Annotation.annotator_id == bindparam("the_annotator"),
-            Annotation.supersedes.is_(None),
-        )
+_RECENT = (
+    _SHOWN.add_columns(
+        Task.state, Annotation.id.label("annotation_id"), Annotation.answers, Annotation.created_at
     )
+    .join(Annotation, Annotation.task_id == Task.id)
+    .where(_IS_OF_THEM, live(Annotation), ~Annotation.retracted)
+    .order_by(Annotation.id.desc())
+    .limit(bindparam("the_count"))
+)
+_SAID = select(
+    Annotation.id, Annotation.token, Annotation.guideline_version, Annotation.answers, Annotation.retracted
+).where(Annotation.task_id == bindparam("the_task"), _IS_OF_THEM, live(Annotation))
+_TAKEN_BACK = (
+    select(Annotation.answers)
+    .where(Annotation.task_id == bindparam("the_task"), _IS_OF_THEM, ~Annotation.retracted)
+    .order_by(Annotation.id.desc())
     .limit(1)
-    .with_for_update(of=Task, skip_locked=True)
 )
-
-_SAID = select(Annotation.id, Annotation.token, Annotation.guideline_version, Annotation.answers).where(
-    Annotation.task_id == bindparam("the_task"), Annotation.annotator_id == bindparam("the_annotator"), live(Annotation)
+_OPINIONS = (
+    select(Annotation.answers)
+    .join(Task, Task.id == Annotation.task_id)
+    .join(Annotator, Annotator.id == Annotation.annotator_id)
+    .where(
+        Task.pair_id == bindparam("the_pair"),
+        Task.kind == Kind.NORMAL,
+        live(Annotation),
+        ~Annotation.retracted,
+        Annotator.standing != Standing.BLOCKED,
+    )
 )
-_ANNOTATE = insert(Annotation).returning(Annotation.id)
+_CHAIN = Annotation.__table__.alias("chain")
+_ANNOTATE = (
+    insert(Annotation)
+    .values(
+        task_id=bindparam("the_task"),
+        annotator_id=bindparam("the_annotator"),
+        supersedes=select(func.max(_CHAIN.c.id))
+        .where(_CHAIN.c.task_id == bindparam("the_task"), _CHAIN.c.annotator_id == bindparam("the_annotator"))
+        .scalar_subquery(),
+        token=bindparam("token"),
+        guideline_version=bindparam("guideline_version"),
+        answers=bindparam("answers", type_=Annotation.answers.type),
+        retracted=bindparam("retracted"),
+        source=bindparam("source"),
+        device=bindparam("device"),
+        active_ms=bindparam("active_ms"),
+        wall_ms=bindparam("wall_ms"),
+        created_at=bindparam("created_at", type_=Annotation.created_at.type),
+    )
+    .returning(Annotation.id)
+)

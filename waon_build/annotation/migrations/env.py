@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from alembic import context
 
-from waon_build.annotation import access
+import waon_build.annotation.access  # noqa: F401 - its tables are part of the schema
+from waon_build.annotation.models import Table
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=access.Table.metadata,
+    target_metadata=Table.metadata,
     transactional_ddl=True,
     render_as_batch=True,
 )

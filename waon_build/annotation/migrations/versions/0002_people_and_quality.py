@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.schema import SchemaItem
 
 revision = "0002"
 down_revision = "0001"
@@ -14,7 +15,7 @@ _TIME = sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     _add("annotators", _text("because", 32), _flag("qualified"), _number("floor"), _number("given"))
-    _add("annotators", _text("last_cluster", 32))
+    _add("annotators", _number("gold_right"), _number("gold_wrong"), _number("gold_since"), _text("last_cluster", 32))
     _add("tasks", _number("chance"), _text("category", 32), _text("quota", 32), _number("stale_before"))
     _add("tasks", sa.Column("key", sa.JSON(), nullable=True))
     _add("leases", _number("number"))
@@ -54,7 +55,7 @@ def _text(name: str, length: int, default: str = "") -> sa.Column[object]:
     return sa.Column(name, sa.String(length=length), server_default=default, nullable=False)
 
 
-def _pseudonym(table: str, name: str = "annotator_id", nullable: bool = False) -> tuple[sa.Column[object], object]:
+def _pseudonym(table: str, name: str = "annotator_id", nullable: bool = False) -> tuple[SchemaItem, ...]:
     return (
         sa.Column(name, sa.String(length=32), nullable=nullable),
         sa.ForeignKeyConstraint([name], ["annotators.id"], name=op.f(f"fk_{table}_{name}")),

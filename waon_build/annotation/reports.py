@@ -1,0 +1,156 @@
+"""Reports of harm: one person's word pulls a pair from everybody's queue at once, and from the next release.
+
+It stays out until a coordinator has looked: upheld, it never comes back; dismissed, it goes on where it
+was, and the flag of the one who reported it weighs nothing. Who reported by mistake can take it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, case, delete, exists, insert, literal, select, update
+
+from waon_build.annotation import order
+from waon_build.annotation.decided import conclude
+from waon_build.annotation.models import Event, Kind, Lease, Outcome, Report, ReportOutcome, State, Task
+
+RULE = "reported"
+PULLS = (ReportOutcome.OPEN, ReportOutcome.UPHELD)
+_DECIDED = (Kind.NORMAL, Kind.SCREENED_OUT)
+
+
+class Reported(NamedTuple):
+    """A report that waits for a coordinator."""
+
+    id: int
+    pair_id: str
+    task_id: int
+    annotator_id: str
+    kind: str
+    note: str
+    created_at: datetime
+
+
+class UnknownReport(Exception):  # noqa: N818 - an answer, as the queue's refusals are
+    """There is no such report, or somebody has looked at it already."""
+
+
+def pull(connection: Connection, annotator: str, task_id: int, kind: str, note: str, now: datetime) -> None:
+    """Take the pair of a task out of every queue. kind: which flag."""
+    pair_id = connection.scalars(select(Task.pair_id).where(Task.id == task_id)).one()
+    known = select(Report.id).where(
+        Report.pair_id == pair_id,
+        Report.annotator_id == annotator,
+        Report.kind == kind,
+        Report.outcome.in_((*PULLS, ReportOutcome.DISMISSED)),
+    )
+    if connection.scalar(known) is not None:
+        return
+    connection.execute(
+        insert(Report),
+        {
+            "pair_id": pair_id,
+            "task_id": task_id,
+            "annotator_id": annotator,
+            "kind": kind,
+            "note": note,
+            "outcome": ReportOutcome.OPEN,
+            "created_at": now,
+        },
+    )
+    tasks = _tasks(connection, pair_id)
+    ids = [task.id for task in tasks]
+    connection.execute(delete(Lease).where(Lease.task_id.in_(ids)))
+    connection.execute(update(Task).where(Task.id.in_(ids)).values(state=State.DONE, held=0))
+    decided = [task.id for task in tasks if task.kind in _DECIDED]
+    conclude(connection, decided, Outcome.REJECTED, RULE, now, only_decided=False)
+
+
+def follow(connection: Connection, annotator: str, task_id: int, flags: Sequence[str], now: datetime) -> None:
+    """Bring an annotator's reports of a pair in line with the flags that they now give."""
+    pair_id = connection.scalars(select(Task.pair_id).where(Task.id == task_id)).one()
+    taken_back = (
+        update(Report)
+        .where(
+            Report.pair_id == pair_id,
+            Report.annotator_id == annotator,
+            Report.outcome == ReportOutcome.OPEN,
+            Report.kind.not_in(flags),
+        )
+        .values(outcome=ReportOutcome.RETRACTED, resolved_at=now)
+    )
+    if connection.execute(taken_back).rowcount:
+        _put_back(connection, pair_id, now)
+    for flag in flags:
+        pull(connection, annotator, task_id, flag, "", now)
+
+
+def resolve(connection: Connection, report_id: int, by: str, upheld: bool, now: datetime) -> str:
+    """A coordinator has looked; returns the pair_id. Raises UnknownReport."""
+    outcome = ReportOutcome.UPHELD if upheld else ReportOutcome.DISMISSED
+    pair_id = connection.scalar(
+        update(Report)
+        .where(Report.id == report_id, Report.outcome == ReportOutcome.OPEN)
+        .values(outcome=outcome, resolved_at=now, resolved_by=by)
+        .returning(Report.pair_id)
+    )
+    if pair_id is None:
+        raise UnknownReport(f"there is no open report {report_id}")
+    connection.execute(
+        insert(Event),
+        {"at": now, "actor": by, "verb": f"report {outcome}", "subject": pair_id, "detail": {"report": report_id}},
+    )
+    if not upheld:
+        _put_back(connection, pair_id, now)
+    return str(pair_id)
+
+
+def open_reports(connection: Connection) -> list[Reported]:
+    """The reports that wait for a coordinator, the oldest first."""
+    columns = (getattr(Report, name) for name in Reported._fields)
+    rows = connection.execute(select(*columns).where(Report.outcome == ReportOutcome.OPEN).order_by(Report.id))
+    return [Reported(*row) for row in rows]
+
+
+def is_pulled(connection: Connection, pair_id: str) -> bool:
+    """Whether a report keeps a pair out."""
+    return bool(connection.scalar(select(exists().where(Report.pair_id == pair_id, Report.outcome.in_(PULLS)))))
+
+
+def pulled(connection: Connection, pair_ids: Iterable[str]) -> set[str]:
+    """Those of some pairs that reports keep out. pair_ids: at most a few thousand."""
+    return set(
+        connection.scalars(
+            select(Report.pair_id).where(Report.pair_id.in_(list(pair_ids)), Report.outcome.in_(PULLS))
+        )
+    )
+
+
+def dismissed(connection: Connection) -> set[tuple[str, str, str]]:
+    """(pair_id, annotator_id, flag) of the reports that a coordinator dismissed: these flags weigh nothing."""
+    rows = connection.execute(
+        select(Report.pair_id, Report.annotator_id, Report.kind).where(Report.outcome == ReportOutcome.DISMISSED)
+    )
+    return {(row.pair_id, row.annotator_id, row.kind) for row in rows}
+
+
+def _put_back(connection: Connection, pair_id: str, now: datetime) -> None:
+    """Into the queue, when no report keeps the pair out any more."""
+    if is_pulled(connection, pair_id):
+        return
+    tasks = _tasks(connection, pair_id)
+    state = case((Task.answered < Task.wanted, literal(State.OPEN.value)), else_=literal(State.DONE.value))
+    connection.execute(update(Task).where(Task.id.in_([task.id for task in tasks])).values(state=state))
+    decided = [task.id for task in tasks if task.kind in _DECIDED]
+    conclude(connection, decided, Outcome.UNDECIDED, f"no longer {RULE}", now, only_decided=True)
+    order.reopened(connection, (task.wave for task in tasks))
+
+
+def _tasks(connection: Connection, pair_id: str) -> list[Task]:
+    """The pair's tasks, but those that were withdrawn."""
+    rows = connection.execute(
+        select(Task.id, Task.kind, Task.wave).where(Task.pair_id == pair_id, Task.state != State.WITHDRAWN)
+    )
+    return list(rows)  # type: ignore[arg-type]
