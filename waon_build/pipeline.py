@@ -11,10 +11,11 @@ from concurrent.futures import Executor
 from datetime import UTC, datetime
 from functools import partial
 
-from waon_build.annotation import database, decisions, queue
+from waon_build.annotation import database, decided, decisions, queue
 from waon_build.annotation.judgements import import_judgements
 from waon_build.annotation.progress import progress
 from waon_build.annotation.questions import load as load_questions
+from waon_build.annotation.shown import Shown
 from waon_build.annotation.stage import Route
 from waon_build.annotation.takedown import withdraw_covered
 from waon_build.audit.funnel import as_rows, funnel
@@ -99,7 +100,7 @@ def import_answers(recipe: Recipe, path: str) -> Counts:
         return counts
 
 
-def queued(recipe: Recipe) -> list[queue.Shown]:
+def queued(recipe: Recipe) -> list[Shown]:
     """The tasks that wait for judgements, as annotators see them."""
     with database.opened(recipe) as engine, engine.connect() as connection:
         return list(queue.waiting(connection))
@@ -110,7 +111,7 @@ def export(recipe: Recipe, name: str | None = None, progress: Callable[[int, int
     corpus = open_corpus(recipe)
     with database.opened(recipe) as engine:
         decisions.decide(engine, recipe.annotation)
-        accepted = (Accepted(*pair) for pair in decisions.accepted(engine))
+        accepted = (Accepted(*pair) for pair in decided.accepted(engine))
         return write_release(recipe, corpus, accepted, name, progress, _provenance(recipe, corpus))
 
 
@@ -155,4 +156,4 @@ def _provenance(recipe: Recipe, corpus: Corpus) -> Provenance:
 
 def _frozen_pairs(recipe: Recipe) -> set[str]:
     with database.opened(recipe) as engine:
-        return decisions.frozen_pairs(engine)
+        return decided.frozen_pairs(engine)

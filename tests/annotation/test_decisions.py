@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 
-from waon_build.annotation import decisions, queue
+from waon_build.annotation import decisions, queue, refusals
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import Annotator, Decision, Kind, Outcome, Standing, State, Task, live
 from waon_build.annotation.questions import Answers, load
@@ -130,12 +130,12 @@ def test_strong_disagreement_asks_for_one_more(
     queued(range(1))
     say(1, answer(3))
     say(1, answer(0))
-    with pytest.raises(queue.OverlapReached):
+    with pytest.raises(refusals.OverlapReached):
         say(1, answer(3))
     decisions.decide(engine, settings, now)
     assert outcomes(engine) == {}
     say(1, answer(3))
-    with pytest.raises(queue.OverlapReached):
+    with pytest.raises(refusals.OverlapReached):
         say(1, answer(3))
 
 

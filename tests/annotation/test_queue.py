@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, event, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from waon_build.annotation import queue
+from waon_build.annotation import queue, refusals
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import Annotation, Annotator, Lease, Standing, State, Task, live
 from waon_build.annotation.questions import Answers
@@ -108,7 +108,7 @@ def test_an_answer_under_a_lost_lease_is_refused_by_name(
     leased = take(engine, quick, later)
     assert lost is not None
     assert leased is not None
-    with pytest.raises(queue.LeaseLost) as refusal:
+    with pytest.raises(refusals.LeaseLost) as refusal:
         send(engine, slow, lost, answer(), later)
     assert refusal.value.word == "lease_lost"
     send(engine, quick, leased, answer(), later)
@@ -120,7 +120,7 @@ def test_nobody_submits_under_the_token_of_another(
     queued(range(1))
     leased = take(engine, annotator(), now)
     assert leased is not None
-    with pytest.raises(queue.LeaseLost):
+    with pytest.raises(refusals.LeaseLost):
         send(engine, annotator(), leased, answer(), now)
 
 
@@ -141,7 +141,7 @@ def test_a_lease_that_ran_out_cannot_be_renewed(engine: Engine, queued: Fill, an
     who = annotator()
     leased = take(engine, who, now)
     assert leased is not None
-    with pytest.raises(queue.LeaseLost), writing(engine) as connection:
+    with pytest.raises(refusals.LeaseLost), writing(engine) as connection:
         queue.renew(connection, who, leased.token, now + timedelta(minutes=10), minutes=10)
 
 
@@ -155,7 +155,7 @@ def test_an_answer_sent_twice_is_taken_once(
     assert leased is not None
     first = send(engine, who, leased, answer(2), now)
     assert send(engine, who, leased, answer(2), now + timedelta(hours=1)) == first
-    with pytest.raises(queue.AlreadyAnswered):
+    with pytest.raises(refusals.AlreadyAnswered):
         send(engine, who, leased, answer(0), now)
     with engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(Annotation)) == 1
@@ -187,7 +187,7 @@ def test_there_is_nothing_to_correct_before_an_answer(
 ) -> None:
     queued(range(1))
     who = annotator()
-    with pytest.raises(queue.NotAnswered), writing(engine) as connection:
+    with pytest.raises(refusals.NotAnswered), writing(engine) as connection:
         queue.correct(connection, who, 1, answer(), now)
 
 
@@ -201,7 +201,7 @@ def test_who_is_not_active_corrects_nothing(
     send(engine, who, leased, answer(3), now)
     with writing(engine) as connection:
         connection.execute(update(Annotator).values(standing=Standing.PAUSED))
-    with pytest.raises(queue.NotActive), writing(engine) as connection:
+    with pytest.raises(refusals.NotActive), writing(engine) as connection:
         queue.correct(connection, who, 1, answer(0), now)
 
 
@@ -219,7 +219,7 @@ def test_a_transaction_that_fails_takes_nothing(
             queue.submit(connection, who, leased.task.task_id, leased.token, answer(), now)
             queue.lease_task(connection, who, task_id, now, minutes=10)
 
-    with pytest.raises(queue.UnknownTask):
+    with pytest.raises(refusals.UnknownTask):
         submit_and_lease(999)
     submit_and_lease(2)
 
@@ -232,13 +232,13 @@ def test_a_certain_task_is_leased_unless_something_speaks_against_it(
     with writing(engine) as connection:
         leased = queue.lease_task(connection, who, 2, now, minutes=10)
         assert queue.lease_task(connection, who, 2, now, minutes=10).token == leased.token
-        with pytest.raises(queue.OverlapReached):
+        with pytest.raises(refusals.OverlapReached):
             queue.lease_task(connection, other, 2, now, minutes=10)
         queue.submit(connection, who, 2, leased.token, answer(), now)
-        with pytest.raises(queue.AlreadyAnswered):
+        with pytest.raises(refusals.AlreadyAnswered):
             queue.lease_task(connection, who, 2, now, minutes=10)
         connection.execute(update(Task).where(Task.id == 1).values(state=State.WITHDRAWN))
-        with pytest.raises(queue.TaskWithdrawn):
+        with pytest.raises(refusals.TaskWithdrawn):
             queue.lease_task(connection, who, 1, now, minutes=10)
 
 
@@ -250,9 +250,9 @@ def test_who_is_paused_or_blocked_gets_no_task(
     who = annotator()
     with writing(engine) as connection:
         connection.execute(update(Annotator).values(standing=standing))
-    with pytest.raises(queue.NotActive):
+    with pytest.raises(refusals.NotActive):
         take(engine, who, now)
-    with pytest.raises(queue.UnknownAnnotator):
+    with pytest.raises(refusals.UnknownAnnotator):
         take(engine, "nobody", now)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 from sqlalchemy import select, update
 
-from waon_build.annotation import database, decisions, queue
+from waon_build.annotation import database, decisions, queue, refusals
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import (
     Annotation,
@@ -74,7 +74,7 @@ class Queue(RuleBasedStateMachine):
         try:
             with writing(self.engine) as connection:
                 leased = queue.lease(connection, who, self.now, minutes=10)
-        except queue.NotActive:
+        except refusals.NotActive:
             return who, None
         assert leased is None or (leased.task.task_id, who) not in self.acknowledged
         return who, leased
@@ -89,9 +89,9 @@ class Queue(RuleBasedStateMachine):
         try:
             with writing(self.engine) as connection:
                 queue.submit(connection, who, leased.task.task_id, leased.token, answers, self.now)
-        except queue.AlreadyAnswered:
+        except refusals.AlreadyAnswered:
             assert key in self.acknowledged
-        except (queue.LeaseLost, queue.TaskWithdrawn):
+        except (refusals.LeaseLost, refusals.TaskWithdrawn):
             assert key not in self.acknowledged
         else:
             assert self.acknowledged.setdefault(key, answers.values) == answers.values
@@ -103,7 +103,7 @@ class Queue(RuleBasedStateMachine):
             try:
                 with writing(self.engine) as connection:
                     queue.renew(connection, who, leased.token, self.now, minutes=10)
-            except queue.LeaseLost:
+            except refusals.LeaseLost:
                 pass
 
     @rule(who=people, task_id=st.integers(1, TASKS), grade=GRADES)
@@ -112,7 +112,7 @@ class Queue(RuleBasedStateMachine):
         try:
             with writing(self.engine) as connection:
                 queue.correct(connection, who, task_id, answers, self.now)
-        except queue.NotAnswered:
+        except refusals.NotAnswered:
             assert (task_id, who) not in self.acknowledged
         else:
             self.acknowledged[task_id, who] = answers.values

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from waon_build.annotation import decisions, queue
+from waon_build.annotation import decisions, queue, refusals
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import Kind, State, Task
 from waon_build.annotation.questions import Answers
@@ -85,5 +85,5 @@ def test_what_is_withdrawn_is_neither_judged_nor_accepted_any_more(
     stones = Tombstones.add(corpus, "host", "site0.example", "asked for")
     assert withdraw_covered(engine, corpus, stones, now) == 2
     assert list(decisions.accepted(engine)) == []
-    with pytest.raises(queue.TaskWithdrawn), writing(engine) as connection:
+    with pytest.raises(refusals.TaskWithdrawn), writing(engine) as connection:
         queue.lease_task(connection, who, 2, now, minutes=10)

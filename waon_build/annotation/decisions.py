@@ -1,22 +1,26 @@
 """What follows from the answers: accepted, rejected, undecided, or more answers wanted.
 
 The rule (`verdict`) is a function of answers and settings alone. `decide` applies it to every answered
-task and writes a decision only where something changed, so it may be called as often as one likes.
-Screened-out tasks are decided too, so that it is known what natives make of a filter; they are never
-among the accepted.
+task and writes a decision only where something changed, so it may be called as often as one likes;
+`Deciding` does the same for what was answered since it last looked, beside a running queue. Screened-out
+tasks are decided too, so that it is known what natives make of a filter; they are never among the
+accepted.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from statistics import median
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, func, insert, select, update
 
+from waon_build.annotation import guideline, order, reports
+from waon_build.annotation.consensus import Consensus, Said
+from waon_build.annotation.copies import copy
 from waon_build.annotation.database import writing
+from waon_build.annotation.decided import InForce, in_force, row
 from waon_build.annotation.models import (
     Annotation,
     Annotator,
@@ -28,133 +32,215 @@ from waon_build.annotation.models import (
     Task,
     live,
 )
-from waon_build.annotation.questions import CANNOT_TELL, MATCH, Questions, load
+from waon_build.annotation.questions import CANNOT_TELL, MATCH, Questions
 from waon_build.recipe import AnnotationSettings
 
-RULE = "median/1"
+RULE = "median+dawid-skene/2"
 """Name and version of the rule below."""
-LEAD = 2
-"""By how many answers one side must lead where people disagree strongly."""
+MOVED = 0.05
+"""A posterior that moves less than this is no news."""
+REFIT = timedelta(minutes=5)
+"""How old the models of a running queue may be."""
 
 _PAGE = 2000
 _DECIDED = (Kind.NORMAL, Kind.SCREENED_OUT)
 
 
 class Verdict(NamedTuple):
-    """outcome: None while answers are wanted. wanted: answers in all. votes: question -> answer -> how often."""
+    """outcome: None while answers are wanted. wanted: answers in all. votes: question -> answer -> how often.
+    aggregate: what they come to (`Consensus.of`). adjudicate: people could not agree, and one more must."""
 
     outcome: Outcome | None
     wanted: int
     votes: dict[str, dict[str, int]]
+    aggregate: dict[str, dict[str, Any]]
+    adjudicate: bool = False
 
 
-class AcceptedPair(NamedTuple):
-    """A pair that natives accepted. annotations: how many. match: median answer, 0 to 3. culture, category:
-    the answer most often given, "" when the question was not asked."""
+class _Context(NamedTuple):
+    """What a page of tasks is decided with."""
 
-    pair_id: str
-    annotations: int
-    match: float
-    culture: str
-    category: str
+    questions: Questions
+    settings: AnnotationSettings
+    consensus: Consensus
+    is_fitted: bool
+    """The models were fitted to just the answers that are decided on."""
+    dismissed: set[tuple[str, str, str]]
+    now: datetime
 
 
-def verdict(answers: Sequence[Mapping[str, Any]], questions: Questions, settings: AnnotationSettings) -> Verdict:
+def verdict(
+    said: Sequence[Said],
+    questions: Questions,
+    settings: AnnotationSettings,
+    aggregate: Mapping[str, dict[str, Any]],
+    adjudicated: Mapping[str, Any] | None = None,
+    is_pulled: bool = False,
+) -> Verdict:
     """What the answers to one task come to.
 
-    One person's rejecting flag (harm, personal data) rejects, whatever the others say. Otherwise the
-    median of `match` decides, once `overlap` people could tell. Where they disagree strongly (one says
-    enough, another two steps less) one side must lead by LEAD. Until then more are asked, up to
-    `max_overlap`; after that it stays undecided.
+    One person's rejecting flag (harm, personal data) rejects, whatever the others say, and so does a
+    report. An adjudicator's word decides. Otherwise the median of `match` does, once `overlap` people
+    could tell and the posterior of each question that settles is at least `settle`. Until then more are
+    asked, up to `max_overlap`; what still disagrees goes to adjudication.
     """
-    votes = _votes(answers, questions)
-    if any((name, word) in questions.rejecting for name, counts in votes.items() for word in counts):
-        return Verdict(Outcome.REJECTED, len(answers), votes)
-    if len(answers) < settings.overlap:
-        return Verdict(None, settings.overlap, votes)
-    grades = [answer[MATCH] for answer in answers if answer.get(MATCH, CANNOT_TELL) != CANNOT_TELL]
-    missing = max(settings.overlap - len(grades), int(_is_contested(grades, settings.min_match)))
+    votes = _votes([one.answers for one in said], questions)
+    found = dict(aggregate)
+    if is_pulled or any((name, word) in questions.rejecting for name, counts in votes.items() for word in counts):
+        return Verdict(Outcome.REJECTED, len(said), votes, found)
+    if adjudicated is not None:
+        for name, answer in adjudicated.items():
+            if not questions.has(name) or questions[name].kind not in ("text", "consent"):
+                found[name] = {**found.get(name, {}), "answer": answer, "adjudicated": True}
+        return Verdict(_adjudicated(adjudicated, questions, settings), len(said), votes, found)
+    if len(said) < settings.overlap:
+        return Verdict(None, settings.overlap, votes, found)
+    grades = sum(one.answers.get(MATCH, CANNOT_TELL) != CANNOT_TELL for one in said)
+    missing = max(settings.overlap - grades, int(not _is_settled(found, questions, settings)))
     if missing == 0:
-        passes = median(grades) >= settings.min_match
-        return Verdict(Outcome.ACCEPTED if passes else Outcome.REJECTED, len(answers), votes)
-    if len(answers) >= settings.max_overlap:
-        return Verdict(Outcome.UNDECIDED, len(answers), votes)
-    return Verdict(None, min(len(answers) + missing, settings.max_overlap), votes)
+        passes = found[MATCH]["median"] >= settings.min_match
+        return Verdict(Outcome.ACCEPTED if passes else Outcome.REJECTED, len(said), votes, found)
+    if len(said) >= settings.max_overlap:
+        return Verdict(Outcome.UNDECIDED, len(said), votes, found, adjudicate=True)
+    return Verdict(None, min(len(said) + missing, settings.max_overlap), votes, found)
 
 
 def decide(engine: Engine, settings: AnnotationSettings, now: datetime | None = None) -> Counter[str]:
     """Apply the rule to every answered task, ask for more answers where it wants them; returns how many
     tasks came to which outcome (`waiting`: more answers are wanted). Raises InputError when the
     guideline is missing."""
-    questions = load(settings.guideline)
     now = now or datetime.now(UTC)
     counts: Counter[str] = Counter()
+    with writing(engine) as connection:
+        read = guideline.load(settings.guideline)
+        guideline.reopen(connection, read, settings.overlap, now)
+        context = _context(connection, read.questions, settings, now)
     last = 0
     while True:
         with writing(engine) as connection:
-            tasks = connection.execute(
-                select(Task.id, Task.state, Task.wanted, Task.held, Task.answered)
-                .where(Task.id > last, Task.answered > 0, Task.state != State.WITHDRAWN, Task.kind.in_(_DECIDED))
-                .order_by(Task.id)
-                .limit(_PAGE)
-            ).all()
+            tasks = _tasks(connection, Task.id > last)
             if not tasks:
                 return counts
             last = tasks[-1].id
-            answers = _answers(connection, tasks[0].id, last)
-            present = _decisions(connection, tasks[0].id, last)
-            changed: list[dict[str, Any]] = []
-            decided: list[dict[str, Any]] = []
-            for task in tasks:
-                found = verdict(answers[task.id], questions, settings)
-                counts[found.outcome or "waiting"] += 1
-                changed += _change(task, found, len(answers[task.id]))
-                decided += _decision(task.id, present.get(task.id), found, _rule(settings), now)
-            if changed:
-                connection.execute(_CHANGE, changed)
-            if decided:
-                connection.execute(insert(Decision), decided)
+            counts += _decide(connection, tasks, context)
 
 
-def withdraw(connection: Connection, task_ids: Sequence[int], now: datetime) -> None:
-    """Decide of tasks that were decided before that their pair is out. task_ids: at most a few hundred."""
-    decided = connection.execute(
-        select(Decision.id, Decision.task_id, Decision.votes).where(
-            Decision.task_id.in_(task_ids), live(Decision), Decision.outcome != Outcome.WITHDRAWN
-        )
-    ).all()
-    if decided:
-        rows = [_row(row.task_id, row.id, Outcome.WITHDRAWN, "no longer kept", row.votes, now) for row in decided]
-        connection.execute(insert(Decision), rows)
+class Deciding:
+    """Decides beside a running queue what was answered since it last looked. Knows the models of the answers so
+    far, and fits them anew when they are older than REFIT."""
 
+    def __init__(self, engine: Engine, settings: AnnotationSettings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._context: _Context | None = None
+        self._seen = 0
 
-def accepted(engine: Engine) -> Iterator[AcceptedPair]:
-    """The accepted pairs, by pair_id, with what was said of them."""
-    statement = (
-        select(Task.pair_id, Decision.votes)
-        .join(Decision, Decision.task_id == Task.id)
-        .where(Task.kind == Kind.NORMAL, Task.state != State.WITHDRAWN)
-        .where(live(Decision), Decision.outcome == Outcome.ACCEPTED)
-        .order_by(Task.pair_id)
-    )
-    with engine.connect() as connection:
-        for pair_id, votes in connection.execution_options(yield_per=_PAGE).execute(statement):
-            given = votes[MATCH]
-            grades = [int(word) for word, count in given.items() if word != CANNOT_TELL for _ in range(count)]
-            yield AcceptedPair(
-                pair_id,
-                sum(given.values()),
-                float(median(grades)),
-                _most(votes.get("culture", {})),
-                _most(votes.get("category", {})),
+    def step(self, now: datetime) -> Counter[str]:
+        """Decide what is new; returns how many tasks came to which outcome."""
+        if self._context is None or now - self._context.now >= REFIT:
+            with writing(self._engine) as connection:
+                self._seen = connection.scalar(select(func.max(Annotation.id))) or 0
+                questions = guideline.load(self._settings.guideline).questions
+                context = _context(connection, questions, self._settings, now)
+            counts = decide(self._engine, self._settings, now)
+            self._context = context._replace(is_fitted=False)
+            return counts
+        counts = Counter()
+        with writing(self._engine) as connection:
+            newest = connection.scalar(select(func.max(Annotation.id))) or 0
+            if newest == self._seen:
+                return counts
+            pairs = (
+                select(Task.pair_id)
+                .join(Annotation, Annotation.task_id == Task.id)
+                .where(Annotation.id > self._seen, Annotation.id <= newest)
             )
+            context = self._context._replace(dismissed=reports.dismissed(connection))
+            tasks = _tasks(connection, Task.pair_id.in_(pairs))
+            while tasks:
+                counts += _decide(connection, tasks, context)
+                tasks = _tasks(connection, Task.pair_id.in_(pairs) & (Task.id > tasks[-1].id))
+            self._seen = newest
+        return counts
 
 
-def frozen_pairs(engine: Engine) -> set[str]:
-    """Pairs that somebody has judged: whatever becomes of their cluster, its canonical does not change."""
-    statement = select(Task.pair_id).where(Task.kind == Kind.NORMAL, Task.answered > 0)
-    with engine.connect() as connection:
-        return set(connection.scalars(statement))
+def _context(connection: Connection, questions: Questions, settings: AnnotationSettings, now: datetime) -> _Context:
+    rows = connection.execution_options(yield_per=10_000).execute(_SAID_OF_ALL)
+    said = ((task_id, Said(annotator, answers)) for task_id, annotator, answers in rows)
+    consensus = Consensus(questions, settings.min_match).fit(said)
+    return _Context(questions, settings, consensus, True, reports.dismissed(connection), now)
+
+
+def _tasks(connection: Connection, which: ColumnElement[bool]) -> Sequence[Any]:
+    return connection.execute(
+        select(
+            Task.id,
+            Task.pair_id,
+            Task.kind,
+            Task.state,
+            Task.wanted,
+            Task.held,
+            Task.answered,
+            Task.wave,
+            Task.category,
+            Task.quota,
+        )
+        .where(which, Task.answered > 0, Task.state != State.WITHDRAWN, Task.kind.in_(_DECIDED))
+        .order_by(Task.id)
+        .limit(_PAGE)
+    ).all()
+
+
+def _decide(connection: Connection, tasks: Sequence[Any], context: _Context) -> Counter[str]:
+    """Decide a page of tasks."""
+    first, last = tasks[0].id, tasks[-1].id
+    said = _said(connection, first, last)
+    present = in_force(connection, first, last)
+    pairs = [task.pair_id for task in tasks]
+    pulled = reports.pulled(connection, pairs)
+    adjudicated, adjudicating = _adjudications(connection, pairs)
+    counts: Counter[str] = Counter()
+    changed: list[dict[str, Any]] = []
+    decided: list[dict[str, Any]] = []
+    for task in tasks:
+        answers = [_without(one, task.pair_id, context.dismissed) for one in said[task.id]]
+        aggregate = context.consensus.of(answers, task.id if context.is_fitted else None)
+        found = verdict(
+            answers,
+            context.questions,
+            context.settings,
+            aggregate,
+            adjudicated.get(task.pair_id) if task.kind == Kind.NORMAL else None,
+            task.pair_id in pulled,
+        )
+        counts[found.outcome or "waiting"] += 1
+        changed += _change(task, found, len(answers), context.settings)
+        decided += _decision(task.id, present.get(task.id), found, _rule(context.settings), context.now)
+        if task.kind == Kind.NORMAL and found.adjudicate != (task.pair_id in adjudicating):
+            _adjudicate(connection, task, found.adjudicate)
+    if changed:
+        connection.execute(_CHANGE, changed)
+        order.reopened(connection, (one["the_wave"] for one in changed if one["the_state"] == State.OPEN))
+    if decided:
+        connection.execute(insert(Decision), decided)
+    return counts
+
+
+def _is_settled(aggregate: Mapping[str, dict[str, Any]], questions: Questions, settings: AnnotationSettings) -> bool:
+    return all(
+        aggregate[question.name]["posterior"] >= settings.settle
+        for question in questions.questions
+        if question.settles and question.name in aggregate
+    )
+
+
+def _adjudicated(answers: Mapping[str, Any], questions: Questions, settings: AnnotationSettings) -> Outcome:
+    if questions.rejecting_in(answers):
+        return Outcome.REJECTED
+    grade = answers.get(MATCH, CANNOT_TELL)
+    if grade == CANNOT_TELL:
+        return Outcome.UNDECIDED
+    return Outcome.ACCEPTED if grade >= settings.min_match else Outcome.REJECTED
 
 
 def _votes(answers: Sequence[Mapping[str, Any]], questions: Questions) -> dict[str, dict[str, int]]:
@@ -173,62 +259,106 @@ def _votes(answers: Sequence[Mapping[str, Any]], questions: Questions) -> dict[s
     return votes
 
 
-def _is_contested(grades: Sequence[int], least: int) -> bool:
-    enough = sum(grade >= least for grade in grades)
-    short = len(grades) - enough
-    return bool(enough and short) and max(grades) - min(grades) >= 2 and abs(enough - short) < LEAD
+def _without(said: Said, pair_id: str, dismissed: set[tuple[str, str, str]]) -> Said:
+    """What was said, without flags that a coordinator found to be mistaken."""
+    lists = {
+        name: [word for word in answer if (pair_id, said.annotator, str(word)) not in dismissed]
+        for name, answer in said.answers.items()
+        if isinstance(answer, list)
+    }
+    return Said(said.annotator, {**said.answers, **lists}) if lists and dismissed else said
 
 
-def _answers(connection: Connection, first: int, last: int) -> dict[int, list[dict[str, Any]]]:
-    """Live answers by task, without those of blocked annotators."""
-    rows = connection.execute(
-        select(Annotation.task_id, Annotation.answers)
-        .join(Annotator, Annotator.id == Annotation.annotator_id)
-        .where(Annotation.task_id.between(first, last), live(Annotation), Annotator.standing != Standing.BLOCKED)
-        .order_by(Annotation.task_id, Annotation.id)
+def _said(connection: Connection, first: int, last: int) -> dict[int, list[Said]]:
+    """What weighs of each task: live, not stale, not by blocked annotators."""
+    said: dict[int, list[Said]] = defaultdict(list)
+    for task_id, annotator, answers in connection.execute(_SAID_OF_ALL.where(Task.id.between(first, last))):
+        said[task_id].append(Said(annotator, answers))
+    return said
+
+
+_SAID_OF_ALL = (
+    select(Annotation.task_id, Annotation.annotator_id, Annotation.answers)
+    .join(Annotator, Annotator.id == Annotation.annotator_id)
+    .join(Task, Task.id == Annotation.task_id)
+    .where(
+        Task.kind.in_(_DECIDED),
+        Task.state != State.WITHDRAWN,
+        Annotation.id > Task.stale_before,
+        live(Annotation),
+        ~Annotation.retracted,
+        Annotator.standing != Standing.BLOCKED,
     )
-    answers: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for task_id, values in rows:
-        answers[task_id].append(values)
-    return answers
+    .order_by(Annotation.task_id, Annotation.id)
+)
 
 
-class _Present(NamedTuple):
-    """The decision in force."""
-
-    id: int
-    outcome: str
-    rule: str
-    votes: dict[str, Any]
-
-
-def _decisions(connection: Connection, first: int, last: int) -> dict[int, _Present]:
-    rows = connection.execute(
-        select(Decision.task_id, Decision.id, Decision.outcome, Decision.rule, Decision.votes).where(
-            Decision.task_id.between(first, last), live(Decision)
-        )
+def _adjudications(connection: Connection, pairs: Sequence[str]) -> tuple[dict[str, Any], set[str]]:
+    """What adjudicators said of these pairs, and the pairs that wait for one."""
+    answers: dict[str, Any] = dict(
+        connection.execute(
+            select(Task.pair_id, Annotation.answers)
+            .join(Annotation, Annotation.task_id == Task.id)
+            .join(Annotator, Annotator.id == Annotation.annotator_id)
+            .where(
+                Task.kind == Kind.ADJUDICATION,
+                Task.pair_id.in_(pairs),
+                live(Annotation),
+                ~Annotation.retracted,
+                Annotator.standing != Standing.BLOCKED,
+            )
+            .order_by(Annotation.id)
+        ).all()
     )
-    return {row.task_id: _Present(*row[1:]) for row in rows}
+    open_ones = select(Task.pair_id).where(
+        Task.kind == Kind.ADJUDICATION, Task.pair_id.in_(pairs), Task.state == State.OPEN
+    )
+    return answers, set(connection.scalars(open_ones))
 
 
-def _change(task: Any, found: Verdict, counted: int) -> Iterator[dict[str, Any]]:
-    """Opens the task for more answers, or closes it, where that is news. counted: answers that weigh; those
-    that do not are made up for, and nobody's lease is taken away."""
+def _adjudicate(connection: Connection, task: Any, is_wanted: bool) -> None:
+    """Ask an adjudicator about the pair of a task, or ask no more."""
+    if is_wanted:
+        made = copy(connection, task.id, Kind.ADJUDICATION, wanted=1)
+        again = Task.answered < Task.wanted
+        connection.execute(update(Task).where(Task.id == made, again).values(state=State.OPEN))
+    else:
+        of_pair = (Task.pair_id == task.pair_id, Task.kind == Kind.ADJUDICATION)
+        connection.execute(update(Task).where(*of_pair, Task.held == 0).values(state=State.DONE))
+
+
+def _change(task: Any, found: Verdict, counted: int, settings: AnnotationSettings) -> Iterator[dict[str, Any]]:
+    """Opens the task for more answers, or closes it, and puts it under the category that was said, where that
+    is news. counted: answers that weigh; those that do not are made up for, and nobody's lease is taken away."""
     wanted = max(found.wanted + task.answered - counted, task.held + task.answered)
     state = State.OPEN if found.outcome is None and task.answered < wanted else State.DONE
-    if (state, wanted) != (task.state, task.wanted):
-        yield {"the_task": task.id, "the_state": state, "the_number": wanted}
+    category = found.aggregate.get("category", {}).get("answer", task.category)
+    quota = category if category in settings.quotas else ""
+    if (state, wanted, category, quota) != (task.state, task.wanted, task.category, task.quota):
+        yield {
+            "the_task": task.id,
+            "the_state": state,
+            "the_number": wanted,
+            "the_category": category,
+            "the_quota": quota,
+            "the_wave": task.wave,
+        }
 
 
 _CHANGE = (
     update(Task)
     .where(Task.id == bindparam("the_task"))
-    .values(state=bindparam("the_state"), wanted=bindparam("the_number"))
+    .values(
+        state=bindparam("the_state"),
+        wanted=bindparam("the_number"),
+        category=bindparam("the_category"),
+        quota=bindparam("the_quota"),
+    )
 )
 
 
 def _decision(
-    task_id: int, present: _Present | None, found: Verdict, rule: str, now: datetime
+    task_id: int, present: InForce | None, found: Verdict, rule: str, now: datetime
 ) -> Iterator[dict[str, Any]]:
     """The decision, where it is news."""
     outcome = found.outcome
@@ -236,28 +366,29 @@ def _decision(
         if present is None or present.outcome not in (Outcome.ACCEPTED, Outcome.REJECTED):
             return
         outcome = Outcome.UNDECIDED  # what was decided no longer stands
-    if present is None or (present.outcome, present.rule, present.votes) != (outcome, rule, found.votes):
-        yield _row(task_id, present.id if present else None, outcome, rule, found.votes, now)
+    if (
+        present is None
+        or (present.outcome, present.rule, present.votes) != (outcome, rule, found.votes)
+        or _differs(present.aggregate, found.aggregate)
+    ):
+        yield row(task_id, present.id if present else None, outcome, rule, found.votes, found.aggregate, now)
 
 
-def _row(
-    task_id: int, supersedes: int | None, outcome: Outcome, rule: str, votes: dict[str, Any], now: datetime
-) -> dict[str, Any]:
-    return {
-        "task_id": task_id,
-        "supersedes": supersedes,
-        "outcome": outcome,
-        "rule": rule,
-        "votes": votes,
-        "decided_at": now,
-    }
+def _differs(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether an answer changed, or its posterior moved."""
+    if before.keys() != after.keys():
+        return True
+    for name, one in after.items():
+        if before[name].get("answer") != one.get("answer"):
+            return True
+        was, is_now = before[name].get("posterior", 0.0), one.get("posterior", 0.0)
+        if isinstance(is_now, float) and isinstance(was, float) and abs(is_now - was) >= MOVED:
+            return True
+    return False
 
 
 def _rule(settings: AnnotationSettings) -> str:
-    return f"{RULE} min_match={settings.min_match} overlap={settings.overlap}-{settings.max_overlap}"
-
-
-def _most(votes: Mapping[str, int]) -> str:
-    """The answer most often given; `cannot_tell` only when nobody could."""
-    told = {word: count for word, count in votes.items() if word != CANNOT_TELL} or votes
-    return min(told, key=lambda word: (-told[word], word), default="")
+    return (
+        f"{RULE} min_match={settings.min_match} overlap={settings.overlap}-{settings.max_overlap} "
+        f"settle={settings.settle}"
+    )

@@ -23,6 +23,7 @@ from waon_build.annotation import queue
 from waon_build.annotation.database import inserting, writing
 from waon_build.annotation.models import Annotator, Identity, Kind, Role, Standing, State, Task
 from waon_build.annotation.questions import AnswerError, Answers, Questions, load
+from waon_build.annotation.refusals import NotActive, OverlapReached, TaskWithdrawn
 from waon_build.annotation.routing import reference
 from waon_build.recipe import AnnotationSettings
 from waon_build.records import Counts, InputError, Reason
@@ -40,20 +41,20 @@ SUPERSEDED_IN_FILE = Reason(
     why="The last one counts; taken one after the other, each import of the file would change the answer anew.",
 )
 OVERLAP_REACHED = Reason(
-    queue.OverlapReached.word,
+    OverlapReached.word,
     stage="judgements",
     what="A judgement of a task that has as many as it may have.",
     why="The overlap is never exceeded, except by a flag that takes the pair out: one person's is enough.",
     setting="annotation.max_overlap",
 )
 TASK_WITHDRAWN = Reason(
-    queue.TaskWithdrawn.word,
+    TaskWithdrawn.word,
     stage="judgements",
     what="A judgement of a pair that is no longer kept.",
     why="A filter, a cluster or a takedown has taken it out of the queue.",
 )
 NOT_ACTIVE = Reason(
-    queue.NotActive.word,
+    NotActive.word,
     stage="judgements",
     what="A judgement by an annotator who is paused or blocked.",
     why="They may neither judge nor correct, wherever they do it.",
@@ -72,8 +73,6 @@ class _Judgement(NamedTuple):
     """Digest of url and caption, or "" when they are not given."""
     annotator: str
     answers: Answers
-    rejects: bool
-    """It takes the pair out, whatever the others say."""
 
 
 def import_judgements(engine: Engine, path: str, settings: AnnotationSettings, now: datetime | None = None) -> Counts:
@@ -138,7 +137,6 @@ def _judgement(where: str, line: str, questions: Questions) -> _Judgement:
         reference(texts["url"], texts["caption"]) if by_address else "",
         texts["annotator"],
         answers,
-        questions.rejects(answers),
     )
 
 
@@ -210,14 +208,14 @@ def _take(
                 return ALREADY_THERE
             queue.correct(connection, annotator, task_id, answers, now)
             return None
-        most = None if judgement.rejects else settings.max_overlap
+        most = None if judgement.answers.rejecting else settings.max_overlap
         leased = _lease(connection, annotator, task_id, settings.lease_minutes, most, now)
         queue.submit(connection, annotator, task_id, leased.token, answers, now)
-    except queue.OverlapReached:
+    except OverlapReached:
         return OVERLAP_REACHED
-    except queue.TaskWithdrawn:
+    except TaskWithdrawn:
         return TASK_WITHDRAWN
-    except queue.NotActive:
+    except NotActive:
         return NOT_ACTIVE
     return None
 
@@ -229,7 +227,7 @@ def _lease(
     taken, up to `most` (None: always one more, since a flag that takes a pair out is never too late)."""
     try:
         return queue.lease_task(connection, annotator, task_id, now, minutes)
-    except queue.OverlapReached:
+    except OverlapReached:
         more = update(Task).where(Task.id == task_id)
         if most is not None:
             more = more.where(Task.wanted < most)

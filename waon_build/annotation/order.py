@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, exists, func, select, text, update
+from sqlalchemy import BindParameter, Connection, Select, bindparam, exists, func, select, text, update
 
 from waon_build.annotation.copies import copy
 from waon_build.annotation.models import (
@@ -28,6 +28,7 @@ from waon_build.annotation.models import (
     Kind,
     Lease,
     Outcome,
+    Report,
     Role,
     Skip,
     State,
@@ -43,12 +44,14 @@ TWIN_AFTER, TWIN_WITHIN = 20, 200
 
 class Plan(NamedTuple):
     """What of the campaign the queue needs. quotas: the groups of tasks (`Task.quota`), the one furthest
-    below its quota first; "" stands for tasks without one."""
+    below its quota first; "" stands for tasks without one. qualification: how many tasks a new annotator
+    must answer to qualify, 0 when there is no such round."""
 
     minutes: float
     ahead: int = 1
     seed: int = 0
     quotas: tuple[str, ...] = ("",)
+    qualification: int = 0
     quality: QualitySettings = QualitySettings()
 
 
@@ -58,6 +61,8 @@ class Worker(NamedTuple):
     id: str
     role: str
     qualified: bool
+    gold_right: int
+    gold_wrong: int
     floor: int
     given: int
     last_cluster: str
@@ -68,7 +73,15 @@ def plan(connection: Connection, settings: AnnotationSettings) -> Plan:
     some seconds old."""
     quotas = [name for name, lacking in sorted(deficits(connection, settings).items(), key=_by_need) if lacking > 0]
     full = sorted(settings.quotas.keys() - set(quotas))
-    return Plan(settings.lease_minutes, settings.ahead, settings.seed, (*quotas, "", *full), settings.quality)
+    there = connection.scalar(_ROUND) or 0
+    return Plan(
+        settings.lease_minutes,
+        settings.ahead,
+        settings.seed,
+        (*quotas, "", *full),
+        min(settings.quality.qualification, there),
+        settings.quality,
+    )
 
 
 def deficits(connection: Connection, settings: AnnotationSettings) -> dict[str, float]:
@@ -92,8 +105,12 @@ def choose(connection: Connection, who: Worker, held: Collection[int], plan: Pla
         found = connection.execute(_ADJUDICATION, _of(who, held)).first()
         if found is not None:
             return found
-    elif not who.qualified and (qualifying := _qualification(connection, who, held, plan)) is not _NO_ROUND:
-        return qualifying
+    elif not who.qualified:
+        left = qualification_left(connection, who.id, plan)
+        if left is not None:
+            these = _of(who, held)
+            is_held = (connection.scalar(_QUALIFYING_HELD, these) or 0) >= left
+            return None if is_held else connection.execute(_QUALIFICATION, these).first()
     gold = plan.quality.gold_first if who.given < plan.quality.gold_first_tasks else plan.quality.gold
     drawn = chance(plan.seed, who.id, who.given)
     if drawn < gold:
@@ -118,11 +135,12 @@ def reopened(connection: Connection, waves: Iterable[int | None]) -> None:
         connection.execute(_LOWER, {"the_wave": min(known)})
 
 
-def qualification_left(connection: Connection, who: str, plan: Plan) -> int:
-    """Qualification tasks that an annotator still has to answer."""
-    there = connection.scalar(_ROUND) or 0
-    answered = connection.scalar(_QUALIFYING_ANSWERED, {"the_annotator": who}) or 0
-    return max(0, min(plan.quality.qualification, there) - answered)
+def qualification_left(connection: Connection, annotator: str, plan: Plan) -> int | None:
+    """Qualification tasks that an annotator still has to answer; None when there is no such round."""
+    if plan.qualification == 0:
+        return None
+    answered = connection.scalar(_QUALIFYING_ANSWERED, {"the_annotator": annotator}) or 0
+    return max(0, plan.qualification - answered)
 
 
 def _by_need(entry: tuple[str, float]) -> tuple[float, str]:
@@ -154,25 +172,14 @@ def _normal(connection: Connection, who: Worker, held: Collection[int], plan: Pl
             found = connection.execute(_IN_WAVE, these).first()
         if found is None:
             # Nothing now. Whether never again does not depend on what they hold or saw last.
-            is_passed = is_passed and connection.execute(_IN_WAVE, {**these, "the_cluster": "-", "the_held": [0]}).first() is None
+            is_passed = (
+                is_passed
+                and connection.execute(_IN_WAVE, {**these, "the_cluster": "-", "the_held": [0]}).first() is None
+            )
             floor = wave + 1
             if is_passed:
                 connection.execute(_PASS, {"the_annotator": who.id, "the_wave": floor})
     return found
-
-
-_NO_ROUND = object()
-
-
-def _qualification(connection: Connection, who: Worker, held: Collection[int], plan: Plan) -> Any:
-    """The next qualification task; None when all are given; _NO_ROUND when there is no round to pass."""
-    there = min(plan.quality.qualification, connection.scalar(_ROUND) or 0)
-    if there == 0:
-        return _NO_ROUND
-    these = _of(who, held)
-    if (connection.scalar(_QUALIFYING_ANSWERED, these) or 0) + (connection.scalar(_QUALIFYING_HELD, these) or 0) >= there:
-        return None
-    return connection.execute(_QUALIFICATION, these).first()
 
 
 def _twin(connection: Connection, who: Worker, held: Collection[int], plan: Plan) -> Any | None:
@@ -187,7 +194,19 @@ def _twin(connection: Connection, who: Worker, held: Collection[int], plan: Plan
 
 # The statements, made once: to make one takes longer than to run it.
 
-COLUMNS = ("pair_id", "caption", "url", "page_url", "page_title", "stored_in", "offset", "size", "format", "width", "height")
+COLUMNS = (
+    "pair_id",
+    "caption",
+    "url",
+    "page_url",
+    "page_title",
+    "stored_in",
+    "offset",
+    "size",
+    "format",
+    "width",
+    "height",
+)
 
 _CHOSEN = select(Task.id.label("task_id"), *(getattr(Task, name) for name in COLUMNS), Task.kind, Task.cluster_id)
 
@@ -196,7 +215,7 @@ _SAME_PAIR = Task.__table__.alias("same_pair")
 
 def _for_them(statement: Select[Any]) -> Select[Any]:
     """Without what the annotator has answered, skipped, holds, or saw a near-duplicate of just now."""
-    by_them = bindparam("the_annotator")
+    by_them: BindParameter[str] = bindparam("the_annotator")
     return statement.where(
         free(),
         ~exists().where(
@@ -210,7 +229,7 @@ def _for_them(statement: Select[Any]) -> Select[Any]:
 
 def _unseen(statement: Select[Any]) -> Select[Any]:
     """Without pairs that the annotator has judged or holds under another kind."""
-    by_them = bindparam("the_annotator")
+    by_them: BindParameter[str] = bindparam("the_annotator")
     same = _SAME_PAIR.c
     return statement.where(
         ~exists().where(
@@ -260,6 +279,7 @@ _EARLIER = (
         Annotation.supersedes.is_(None),
         Task.kind == Kind.NORMAL,
         Task.state != State.WITHDRAWN,
+        ~exists().where(Report.pair_id == Task.pair_id, Report.outcome.in_(("open", "upheld"))),
     )
     .order_by(Annotation.id.desc())
     .limit(1)

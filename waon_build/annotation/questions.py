@@ -8,9 +8,10 @@ scale `match`, because decisions rest on it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import yaml
@@ -34,10 +35,16 @@ class AnswerError(InputError):
 class Answers(NamedTuple):
     """What one annotator says of one task, checked. values: question -> answer, in the questions' order;
     a scale's is an int (or `cannot_tell`), a choice's a word, flags' a list of words, a text's a text,
-    a consent's True. Questions that were not answered are absent."""
+    a consent's True. Questions that were not answered are absent. asked: the questions that passed it."""
 
     guideline_version: str
     values: dict[str, Any]
+    asked: Questions
+
+    @property
+    def rejecting(self) -> tuple[str, ...]:
+        """What of it takes the pair out, whatever others say."""
+        return self.asked.rejecting_in(self.values)
 
 
 class _Data(BaseModel):
@@ -55,7 +62,8 @@ class Option(_Data):
 class Question(_Data):
     """One question. kind: `scale` (numbers and `cannot_tell`), `choice` (one word), `flags` (any number of
     words), `text` (own words), `consent` (yes or not). only_if: other question -> answers to it for which
-    this one is asked; with an empty list, any answer will do."""
+    this one is asked; with an empty list, any answer will do. settles: while people disagree on it, more of
+    them are asked."""
 
     name: str = Field(pattern=r"^[a-z][a-z_]*$")
     kind: Literal["scale", "choice", "flags", "text", "consent"]
@@ -64,6 +72,7 @@ class Question(_Data):
     options: tuple[Option, ...] = ()
     only_if: dict[str, tuple[str, ...]] = {}
     max_characters: int = 0
+    settles: bool = False
 
     @model_validator(mode="after")
     def _scale_is_of_numbers(self) -> Question:
@@ -100,19 +109,23 @@ class Questions(_Data):
     def __getitem__(self, name: str) -> Question:
         return next(question for question in self.questions if question.name == name)
 
-    @property
+    @cached_property
     def rejecting(self) -> frozenset[tuple[str, str]]:
         """Answers, as (question, word), that take a pair out when one person gives them."""
         return frozenset((one.name, option.value) for one in self.questions for option in one.options if option.rejects)
 
-    def rejects(self, answers: Answers) -> bool:
-        """Whether one person's answers take a pair out, whatever the others say."""
-        given = (
-            (name, str(word))
-            for name, answer in answers.values.items()
+    def has(self, name: str) -> bool:
+        """Whether there is a question of this name."""
+        return any(question.name == name for question in self.questions)
+
+    def rejecting_in(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """The words in one person's answers that take a pair out, whatever the others say."""
+        return tuple(
+            str(word)
+            for name, answer in values.items()
             for word in (answer if isinstance(answer, list) else [answer])
+            if (name, str(word)) in self.rejecting
         )
-        return not self.rejecting.isdisjoint(given)
 
     def answers(self, given: Mapping[str, Any], guideline_version: str | None = None) -> Answers:
         """The checked answers. given: question -> answer; None is no answer. guideline_version: under which
@@ -135,19 +148,25 @@ class Questions(_Data):
                 values[question.name] = answer
             elif question.required and question.is_asked(values):
                 raise AnswerError(question.name, f"is missing: give {_expected(question)}")
-        return Answers(guideline_version or self.version, values)
+        return Answers(guideline_version or self.version, values, self)
 
 
 @lru_cache(maxsize=8)
 def load(guideline: str) -> Questions:
-    """The questions of a guideline, by the name of its folder (`ja`). Raises InputError."""
-    file = _folder(guideline) / "questions.yaml"
+    """The questions of a guideline: the name of its packaged folder (`ja`), or the path of one's own. Raises
+    InputError."""
+    return load_from(folder(guideline))
+
+
+def load_from(place: Traversable) -> Questions:
+    """The questions in a guideline's folder. Raises InputError."""
+    file = place / "questions.yaml"
     try:
         # Every scalar as text: YAML would read the version as a date, and `no` as False.
         return Questions.model_validate(yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.BaseLoader))  # noqa: S506 - BaseLoader makes nothing but text
     except FileNotFoundError as error:
         raise InputError(f"{file}: is missing: a guideline needs its questions beside it") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: is not YAML ({str(error).splitlines()[0]}): mend it") from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -155,22 +174,19 @@ def load(guideline: str) -> Questions:
         raise InputError(f"{file}: {where} is wrong: {first['msg'].removeprefix('Value error, ')}") from error
 
 
-def guideline_text(guideline: str) -> str:
-    """The guideline that annotators read, Markdown with its front matter. Raises InputError."""
-    file = _folder(guideline) / "guideline.md"
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise InputError(f"{file}: is missing: annotators need a guideline to read") from error
-
-
-def _folder(guideline: str) -> Traversable:
-    """Its folder, in a checkout and in an installed wheel alike."""
+def folder(guideline: str) -> Traversable:
+    """The folder of a guideline: one that comes with waon_build, in a checkout and in an installed wheel alike,
+    or any other by its path. Raises InputError."""
     root = resources.files("annotation_guidelines")
     present = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("_"))
-    if guideline not in present:
-        raise InputError(f"annotation.guideline is {guideline!r}: there is none of that name: give {_any_of(present)}")
-    return root / guideline
+    if guideline in present:
+        return root / guideline
+    if Path(guideline).is_dir():
+        return Path(guideline)
+    raise InputError(
+        f"annotation.guideline is {guideline!r}: there is none of that name, and no such folder: give "
+        f"{_any_of(present)}, or the path of a folder with guideline.md and questions.yaml"
+    )
 
 
 def _checked(question: Question, answer: Any) -> Any:

@@ -12,11 +12,11 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, delete, func, insert, literal, select, text, update
 
-from waon_build.annotation import order, reports
+from waon_build.annotation import order, reports, standing
 from waon_build.annotation.database import inserting
 from waon_build.annotation.models import (
     MISSING,
@@ -35,89 +35,23 @@ from waon_build.annotation.models import (
 )
 from waon_build.annotation.order import Plan, Worker
 from waon_build.annotation.questions import Answers
-from waon_build.annotation.standing import review
+from waon_build.annotation.refusals import (
+    AlreadyAnswered,
+    LeaseLost,
+    NotActive,
+    NotAnswered,
+    OverlapReached,
+    Refusal,
+    TaskReported,
+    TaskWithdrawn,
+    TooLateToUndo,
+    UnknownAnnotator,
+    UnknownTask,
+)
+from waon_build.annotation.shown import SHOWN, Shown
 
 TAKE_BACK = 10
 """How many of their last answers an annotator can undo."""
-
-
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, and has its own name
-    """The queue will not do what was asked. word: why, for programs; the text is for people."""
-
-    word: ClassVar[str]
-
-
-class UnknownAnnotator(Refusal):
-    word = "unknown_annotator"
-
-
-class NotActive(Refusal):
-    """The annotator is paused or blocked."""
-
-    word = "not_active"
-
-
-class UnknownTask(Refusal):
-    word = "unknown_task"
-
-
-class TaskWithdrawn(Refusal):
-    """The task was taken out of the queue in the meantime."""
-
-    word = "task_withdrawn"
-
-
-class TaskReported(Refusal):
-    """Somebody reported the pair as harmful: nobody sees it any more."""
-
-    word = "task_reported"
-
-
-class LeaseLost(Refusal):
-    """The lease ran out, or never was."""
-
-    word = "lease_lost"
-
-
-class AlreadyAnswered(Refusal):
-    """This annotator has answered this task. `correct()` changes an answer."""
-
-    word = "already_answered"
-
-
-class OverlapReached(Refusal):
-    """The task has all the answers it may have."""
-
-    word = "overlap_reached"
-
-
-class NotAnswered(Refusal):
-    """There is nothing to correct."""
-
-    word = "not_answered"
-
-
-class TooLateToUndo(Refusal):
-    """It is not one of the annotator's last answers."""
-
-    word = "too_late_to_undo"
-
-
-class Shown(NamedTuple):
-    """What an annotator sees of a task, and where its image lies. Its kind is not told."""
-
-    task_id: int
-    pair_id: str
-    caption: str
-    url: str
-    page_url: str
-    page_title: str
-    stored_in: str
-    offset: int
-    size: int
-    format: str
-    width: int
-    height: int
 
 
 class Leased(NamedTuple):
@@ -189,6 +123,8 @@ def claim(connection: Connection, annotator: str, now: datetime, plan: Plan) -> 
     """
     _return_expired(connection, now)
     worker = _active(connection, annotator)
+    if not standing.may_go_on(connection, worker, plan, now):
+        return []
     until = now + timedelta(minutes=plan.minutes)
     these = {"the_annotator": annotator, "the_end": until}
     held = [_leased(connection, row, until) for row in connection.execute(_HELD, these)]
@@ -214,8 +150,8 @@ def lease(connection: Connection, annotator: str, now: datetime, minutes: float)
 
 
 def lease_task(connection: Connection, annotator: str, task_id: int, now: datetime, minutes: float) -> Leased:
-    """One certain task for an annotator. Raises UnknownTask, TaskWithdrawn, TaskReported, AlreadyAnswered,
-    OverlapReached, UnknownAnnotator, NotActive."""
+    """One certain task for an annotator, though it was reported: what was judged elsewhere is not lost. Raises
+    UnknownTask, TaskWithdrawn, AlreadyAnswered, OverlapReached, UnknownAnnotator, NotActive."""
     _return_expired(connection, now)
     worker = _active(connection, annotator)
     until = now + timedelta(minutes=minutes)
@@ -225,7 +161,8 @@ def lease_task(connection: Connection, annotator: str, task_id: int, now: dateti
         task = connection.execute(_ROOM, these).first()
         if task is None:
             raise UnknownTask(f"there is no task {task_id}")
-        _refuse_gone(connection, task_id)
+        if task.state == State.WITHDRAWN:
+            raise TaskWithdrawn(f"task {task_id} is no longer in the queue")
         said = live_answer(connection, annotator, task_id)
         if said is not None and not said.retracted and said.id > task.stale_before:
             raise AlreadyAnswered(f"task {task_id} has this annotator's answer")
@@ -274,7 +211,7 @@ def submit(
     task = connection.execute(_COUNT, {"the_task": task_id}).one()
     annotation = _append(connection, annotator, task_id, answers, now, how, token)
     if task.kind in (Kind.GOLD, Kind.QUALIFICATION):
-        review(connection, annotator, now)
+        standing.count_gold(connection, annotator, answers.asked)
     for flag in answers.rejecting:
         reports.pull(connection, annotator, task_id, flag, "", now)
     return annotation
@@ -341,13 +278,12 @@ def undo(connection: Connection, annotator: str, annotation_id: int, now: dateti
     if found is None or not found.can_undo:
         raise TooLateToUndo("only the last answers can be taken back")
     task_id = found.task.task_id
-    nothing = Answers("", {})
-    _append(connection, annotator, task_id, nothing, now, How(""), retracted=True)
+    _append(connection, annotator, task_id, None, now, How(""))
     reports.follow(connection, annotator, task_id, (), now)
     connection.execute(_UNCOUNT, {"the_task": task_id})
     _refuse_gone(connection, task_id)
     until = now + timedelta(minutes=minutes)
-    token = _hold(connection, task_id, annotator, now, until, -worker.given)  # before all that is held
+    token = _hold(connection, task_id, annotator, now, until, -1 - worker.given)  # before all that is held
     return Leased(found.task, token, until, answers=found.answers)
 
 
@@ -390,9 +326,7 @@ def waiting(connection: Connection) -> Iterator[Shown]:
         yield Shown(*row)
 
 
-def _hold(
-    connection: Connection, task_id: int, annotator: str, now: datetime, until: datetime, number: int
-) -> str:
+def _hold(connection: Connection, task_id: int, annotator: str, now: datetime, until: datetime, number: int) -> str:
     token = secrets.token_hex(16)
     connection.execute(_TAKE, {"the_task": task_id})
     connection.execute(
@@ -457,25 +391,21 @@ def _append(
     connection: Connection,
     annotator: str,
     task_id: int,
-    answers: Answers,
+    answers: Answers | None,
     now: datetime,
     how: How,
     token: str | None = None,
-    retracted: bool = False,
 ) -> int:
-    """A new end of the chain of what an annotator says of a task."""
+    """A new end of the chain of what an annotator says of a task. answers: None takes back what stands."""
     row = {
         "the_annotator": annotator,
         "the_task": task_id,
         "token": token,
-        "guideline_version": answers.guideline_version,
-        "answers": answers.values,
-        "retracted": retracted,
-        "source": how.source,
-        "device": how.device,
-        "active_ms": how.active_ms,
-        "wall_ms": how.wall_ms,
+        "guideline_version": answers.guideline_version if answers else "",
+        "answers": answers.values if answers else {},
+        "retracted": answers is None,
         "created_at": now,
+        **how._asdict(),
     }
     return connection.execute(_ANNOTATE, row).scalar_one()
 
@@ -574,7 +504,7 @@ _UNCOUNT = (
     )
 )
 
-_SHOWN = select(*(getattr(Task, "id" if name == "task_id" else name) for name in Shown._fields))
+_SHOWN = select(*SHOWN)
 _SHOWN_TASK = _SHOWN.where(_IS_TASK)
 _HELD = (
     _SHOWN.add_columns(Task.kind, Lease.token, Lease.number, Lease.annotator_id)
@@ -586,9 +516,7 @@ _WAITING = _SHOWN.where(free(), Task.wave.is_not(None)).order_by(
     Task.wave, text(MISSING), Task.priority, Task.chance, Task.id
 )
 _RECENT = (
-    _SHOWN.add_columns(
-        Task.state, Annotation.id.label("annotation_id"), Annotation.answers, Annotation.created_at
-    )
+    _SHOWN.add_columns(Task.state, Annotation.id.label("annotation_id"), Annotation.answers, Annotation.created_at)
     .join(Annotation, Annotation.task_id == Task.id)
     .where(_IS_OF_THEM, live(Annotation), ~Annotation.retracted)
     .order_by(Annotation.id.desc())

@@ -122,9 +122,7 @@ def is_pulled(connection: Connection, pair_id: str) -> bool:
 def pulled(connection: Connection, pair_ids: Iterable[str]) -> set[str]:
     """Those of some pairs that reports keep out. pair_ids: at most a few thousand."""
     return set(
-        connection.scalars(
-            select(Report.pair_id).where(Report.pair_id.in_(list(pair_ids)), Report.outcome.in_(PULLS))
-        )
+        connection.scalars(select(Report.pair_id).where(Report.pair_id.in_(list(pair_ids)), Report.outcome.in_(PULLS)))
     )
 
 

@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, delete, func, literal, or_, select, update
 
-from waon_build.annotation import decisions
+from waon_build.annotation import order
 from waon_build.annotation.database import inserting, writing
-from waon_build.annotation.models import Kind, Lease, State, Task
+from waon_build.annotation.decided import conclude
+from waon_build.annotation.models import Kind, Lease, Outcome, State, Task
 from waon_build.records import digest16, normalised
 
 WAVE = 2000
@@ -28,6 +29,9 @@ WAVE = 2000
 
 _CHUNK = 5000
 _IDS = 500
+PLACED = (Kind.NORMAL, Kind.SCREENED_OUT)
+"""Kinds that come in waves; the others are handed out by their kind."""
+_COPIES = [kind for kind in Kind if kind not in PLACED]
 _MOVES = ("cluster_id", "stored_in", "offset", "size", "format", "width", "height")
 """What may change of a pair that is in the queue: its cluster, and where its image lies."""
 
@@ -52,13 +56,16 @@ def within(keep: PairIds, ids: Sequence[str]) -> list[bool]:
     return [bool(found) for found in keep[at] == wanted] if len(keep) else [False] * len(ids)
 
 
-def put(engine: Engine, kind: Kind, pairs: Iterable[Mapping[str, Any]], overlap: int, now: datetime) -> None:
+def put(
+    engine: Engine, kind: Kind, pairs: Iterable[Mapping[str, Any]], overlap: int, now: datetime, seed: int = 0
+) -> None:
     """Make tasks of pairs; of those that have one, bring up to date where the image lies.
 
-    pairs: with the columns of PAIR, `cluster_id`, and `screened_by` when a filter dropped them. overlap:
-    annotations wanted. `place()` must follow, or nobody is given the new ones.
+    pairs: with the columns of PAIR, `cluster_id`, `category` when its words tell, and `screened_by` when a
+    filter dropped them. overlap: annotations wanted. seed: of the order among equals. `place()` must follow,
+    or nobody is given the new ones.
     """
-    rows = (_task(kind, pair, overlap, now) for pair in pairs)
+    rows = (_task(kind, pair, overlap, now, seed) for pair in pairs)
     while chunk := list(islice(rows, _CHUNK)):
         with writing(engine) as connection:
             statement = inserting(connection, Task)
@@ -74,9 +81,11 @@ def put(engine: Engine, kind: Kind, pairs: Iterable[Mapping[str, Any]], overlap:
 
 
 def retire(engine: Engine, kind: Kind, keep: PairIds, now: datetime) -> None:
-    """Withdraw tasks whose pair is not in `keep`, and put those back that are in it again. What was said
-    stays; what was decided becomes `withdrawn`."""
-    for tasks in _pages(engine, (Task.pair_id, Task.state), Task.kind == kind):
+    """Withdraw tasks whose pair is not in `keep`, and put those back that are in it again; with the normal ones
+    also the gold, twin and other further tasks of their pairs. What was said stays; what was decided becomes
+    `withdrawn`."""
+    kinds = [kind, *_COPIES] if kind == Kind.NORMAL else [kind]
+    for tasks in _pages(engine, (Task.pair_id, Task.state), Task.kind.in_(kinds)):
         kept = within(keep, [task.pair_id for task in tasks])
         gone = [
             task.id for task, is_kept in zip(tasks, kept, strict=True) if not is_kept and task.state != State.WITHDRAWN
@@ -102,29 +111,37 @@ def withdraw(engine: Engine, is_gone: Callable[[str, str, str], bool], now: date
     return count
 
 
-def place(engine: Engine, overlap: int) -> None:
-    """Give each new task its priority and wave, and each that nobody has begun the overlap of today."""
-    hosts = select(Task.host, Task.kind, func.count().label("placed")).where(Task.wave.is_not(None))
-    placed = hosts.group_by(Task.host, Task.kind).subquery()
+def place(engine: Engine, overlap: int, quotas: Iterable[str] = ()) -> None:
+    """Give each new task its priority and wave, each that nobody has begun the overlap of today, and each the
+    quota that its category counts towards. quotas: the categories that have one."""
+    hosts = (
+        select(Task.host, Task.kind, func.count().label("placed"))
+        .where(Task.wave.is_not(None), Task.kind.in_(PLACED))
+        .group_by(Task.host, Task.kind)
+    )
+    already = hosts.subquery()
     rank = func.row_number().over(partition_by=(Task.host, Task.kind), order_by=Task.pair_id)
     ranked = (
-        select(Task.id, Task.pair_id, (rank - 1 + func.coalesce(placed.c.placed, 0)).label("priority"))
-        .outerjoin(placed, and_(placed.c.host == Task.host, placed.c.kind == Task.kind))
-        .where(Task.wave.is_(None))
+        select(Task.id, Task.pair_id, (rank - 1 + func.coalesce(already.c.placed, 0)).label("priority"))
+        .outerjoin(already, and_(already.c.host == Task.host, already.c.kind == Task.kind))
+        .where(Task.wave.is_(None), Task.kind.in_(PLACED))
         .subquery()
     )
     position = func.row_number().over(order_by=(ranked.c.priority, ranked.c.pair_id))
     first = select(func.coalesce(func.max(Task.wave) + 1, 0)).scalar_subquery()
-    order = select(ranked.c.id, ranked.c.priority, (first + (position - 1) // WAVE).label("wave")).subquery()
+    places = select(ranked.c.id, ranked.c.priority, (first + (position - 1) // WAVE).label("wave")).subquery()
+    quota = case((Task.category.in_(list(quotas)), Task.category), else_=literal(""))
     with writing(engine) as connection:
         connection.execute(
-            update(Task).where(Task.id == order.c.id).values(priority=order.c.priority, wave=order.c.wave)
+            update(Task).where(Task.id == places.c.id).values(priority=places.c.priority, wave=places.c.wave)
         )
         connection.execute(
             update(Task)
-            .where(Task.state == State.OPEN, Task.held == 0, Task.answered == 0, Task.wanted != overlap)
+            .where(Task.kind.in_(PLACED), Task.state == State.OPEN, Task.held == 0, Task.answered == 0)
+            .where(Task.wanted != overlap)
             .values(wanted=overlap)
         )
+        connection.execute(update(Task).where(Task.quota != quota).values(quota=quota))
 
 
 def placed(engine: Engine) -> Iterator[Row[str, str, str, int | None]]:
@@ -138,7 +155,7 @@ def placed(engine: Engine) -> Iterator[Row[str, str, str, int | None]]:
         yield from connection.execution_options(yield_per=_CHUNK).execute(statement)
 
 
-def _task(kind: Kind, pair: Mapping[str, Any], overlap: int, now: datetime) -> dict[str, Any]:
+def _task(kind: Kind, pair: Mapping[str, Any], overlap: int, now: datetime, seed: int) -> dict[str, Any]:
     url, caption = pair["url"], pair["caption"]
     return {
         "pair_id": pair["pair_id"],
@@ -151,6 +168,8 @@ def _task(kind: Kind, pair: Mapping[str, Any], overlap: int, now: datetime) -> d
         "host": _host(pair["page_url"] or url),
         "wave": None,
         "priority": 0,
+        "chance": int(digest16(str(seed), pair["pair_id"])[:7], 16),
+        "category": pair.get("category", ""),
         "screened_by": pair.get("screened_by", ""),
         "reference": reference(url, caption),
         "url": url,
@@ -186,9 +205,11 @@ def _pages(engine: Engine, columns: Sequence[Any], which: ColumnElement[bool]) -
 def _withdraw(connection: Connection, ids: list[int], now: datetime) -> None:
     connection.execute(delete(Lease).where(Lease.task_id.in_(ids)))
     connection.execute(update(Task).where(Task.id.in_(ids)).values(state=State.WITHDRAWN, held=0))
-    decisions.withdraw(connection, ids, now)
+    conclude(connection, ids, Outcome.WITHDRAWN, "no longer kept", now, only_decided=True)
 
 
 def _put_back(connection: Connection, ids: list[int]) -> None:
+    waves = connection.scalars(select(Task.wave).where(Task.id.in_(ids))).all()
     state = case((Task.answered < Task.wanted, literal(State.OPEN.value)), else_=literal(State.DONE.value))
     connection.execute(update(Task).where(Task.id.in_(ids)).values(state=state))
+    order.reopened(connection, waves)

@@ -57,7 +57,7 @@ class Route:
             # The same clusters may have been made from images that were stored anew, at other places.
             read = [clusters.fingerprint, clusters.digest, *drops]
             made_from = [database_id(engine), Tombstones.load(corpus).digest, *read]
-        settings = self._settings.model_dump(include={"overlap", "screened_out_per_reason"})
+        settings = self._settings.model_dump(include={"overlap", "screened_out_per_reason", "seed", "quotas"})
         return [Part(PART, clusters.part, fingerprint(self.name, self.version, settings, made_from))]
 
     def run(self, corpus: Corpus, part: Part) -> Tally:
@@ -71,11 +71,11 @@ class Route:
         screened = [row for row, is_kept in zip(screened, twice, strict=True) if not is_kept]
         with opened(self._recipe) as engine, corpus.write(self.name, part, ROUTED) as writer:
             for pairs in _pairs(corpus, kept):
-                put(engine, Kind.NORMAL, pairs, overlap, now)
-            put(engine, Kind.SCREENED_OUT, screened, overlap, now)
+                put(engine, Kind.NORMAL, pairs, overlap, now, self._settings.seed)
+            put(engine, Kind.SCREENED_OUT, screened, overlap, now, self._settings.seed)
             retire(engine, Kind.NORMAL, keep, now)
             retire(engine, Kind.SCREENED_OUT, pair_ids(row["pair_id"] for row in screened), now)
-            place(engine, overlap)
+            place(engine, overlap, self._settings.quotas)
             for pair_id, kind, stratum, wave in placed(engine):
                 row = {"pair_id": pair_id, "kind": kind, "stratum": stratum, "wave": wave}
                 if kind == Kind.NORMAL:

@@ -48,6 +48,7 @@ FIELDS = (
     Field("match", pa.float64(), "Median answer to whether the caption says what the picture shows, 0 to 3."),
     Field("culture", pa.string(), "Native speakers' answer on the culture that the picture belongs to."),
     Field("category", pa.string(), "Native speakers' answer on what kind of picture it is."),
+    Field("posterior", pa.float64(), "How sure they are, taken together, that the caption fits: 0 to 1 (Dawid-Skene)."),
     Field("source", pa.string(), "Where the candidate was read: file and offset or row."),
     Field("captured_at", pa.string(), "When the page was captured, ISO 8601 UTC."),
 )

@@ -67,13 +67,15 @@ IN_TWO_SPLITS = Reason(
 
 class Accepted(NamedTuple):
     """A pair that natives accepted, and what they said. annotations: how many. match: median answer, 0
-    to 3. culture, category: their answers, "" when they were not asked."""
+    to 3. culture, category: their answers, "" when they were not asked. posterior: how sure the acceptance
+    is, 0 to 1."""
 
     pair_id: str
     annotations: int
     match: float
     culture: str
     category: str
+    posterior: float = 1.0
 
 
 _ACCEPTED = pa.schema(
@@ -83,6 +85,7 @@ _ACCEPTED = pa.schema(
         ("match", pa.float64()),
         ("culture", pa.string()),
         ("category", pa.string()),
+        ("posterior", pa.float64()),
     ]
 )
 _LOCATED = pa.schema(

@@ -1,0 +1,84 @@
+"""Whether an annotator may go on, by the gold tasks they answered: counted at each answer, judged at each claim.
+
+Before they have qualified, doubt counts for the corpus; after that, for the person (`quality.py` has the
+bounds). The machine only ever pauses: to block somebody, or to let them go on, is for a coordinator.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from waon_build.annotation import order
+from waon_build.annotation.models import Annotation, Annotator, Event, Kind, Role, Standing, Task, live
+from waon_build.annotation.order import Plan, Worker
+from waon_build.annotation.quality import fails, is_right, qualifies
+from waon_build.annotation.questions import Questions
+
+NOT_QUALIFIED = "not_qualified"
+TOO_MANY_ERRORS = "too_many_errors"
+
+
+def count_gold(connection: Connection, annotator: str, questions: Questions) -> None:
+    """Count anew how many gold and qualification tasks an annotator answered right, and wrong."""
+    right = wrong = 0
+    for key, answers in connection.execute(_GOLD, {"the_annotator": annotator}):
+        known = {name: value for name, value in key.items() if questions.has(name)}
+        if is_right(questions, known, answers):
+            right += 1
+        else:
+            wrong += 1
+    connection.execute(update(Annotator).where(Annotator.id == annotator).values(gold_right=right, gold_wrong=wrong))
+
+
+def may_go_on(connection: Connection, who: Worker, plan: Plan, now: datetime) -> bool:
+    """Whether an annotator may be given tasks. Who has answered all qualification tasks is qualified or
+    paused by it, and who errs too often on gold is paused."""
+    if who.role != Role.ANNOTATOR:
+        return True
+    if who.qualified:
+        if who.gold_wrong and fails(who.gold_right, who.gold_wrong, plan.quality.max_error):
+            _pause(connection, who, TOO_MANY_ERRORS, now)
+            return False
+        return True
+    if order.qualification_left(connection, who.id, plan) != 0:
+        return True
+    if not qualifies(who.gold_right, who.gold_wrong, plan.quality.qualify):
+        _pause(connection, who, NOT_QUALIFIED, now)
+        return False
+    connection.execute(update(Annotator).where(Annotator.id == who.id).values(qualified=True))
+    return True
+
+
+def _pause(connection: Connection, who: Worker, because: str, now: datetime) -> None:
+    connection.execute(
+        update(Annotator).where(Annotator.id == who.id).values(standing=Standing.PAUSED, because=because)
+    )
+    figures = {"because": because, "right": who.gold_right, "wrong": who.gold_wrong}
+    connection.execute(insert(Event), {"at": now, "actor": "", "verb": "paused", "subject": who.id, "detail": figures})
+
+
+def forgive(connection: Connection, annotator: str) -> None:
+    """What somebody did up to now is not held against them, and they need not qualify again."""
+    last = connection.scalar(select(func.max(Annotation.id)).where(Annotation.annotator_id == annotator)) or 0
+    connection.execute(
+        update(Annotator)
+        .where(Annotator.id == annotator)
+        .values(qualified=True, gold_since=last, gold_right=0, gold_wrong=0)
+    )
+
+
+_GOLD = (
+    select(Task.key, Annotation.answers)
+    .join(Annotation, Annotation.task_id == Task.id)
+    .join(Annotator, Annotator.id == Annotation.annotator_id)
+    .where(
+        Task.kind.in_((Kind.GOLD, Kind.QUALIFICATION)),
+        Task.key.is_not(None),
+        Annotation.annotator_id == bindparam("the_annotator"),
+        Annotation.id > Annotator.gold_since,
+        live(Annotation),
+        ~Annotation.retracted,
+    )
+)
