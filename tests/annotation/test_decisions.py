@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 
-from waon_build.annotation import decisions, queue, refusals
+from waon_build.annotation import decided, decisions, queue, refusals
+from waon_build.annotation.consensus import Consensus, Said
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import Annotator, Decision, Kind, Outcome, Standing, State, Task, live
 from waon_build.annotation.questions import Answers, load
@@ -22,8 +23,19 @@ Fill = Callable[..., None]
 Answer = Callable[..., Answers]
 
 
+SETTINGS = AnnotationSettings()
+
+
 def grades(*given_: int | str) -> list[dict[str, Any]]:
     return [{"match": grade, "culture": "specific"} for grade in given_]
+
+
+def judge(answers: list[dict[str, Any]], settings: AnnotationSettings = SETTINGS, **more: Any) -> decisions.Verdict:
+    """The verdict on what people of whom nothing else is known say of one task."""
+    questions = load("ja")
+    said = [Said(str(number), answer) for number, answer in enumerate(answers)]
+    aggregate = Consensus(questions, settings.min_match).of(said)
+    return decisions.verdict(said, questions, settings, aggregate, **more)
 
 
 @pytest.mark.parametrize(
@@ -31,11 +43,10 @@ def grades(*given_: int | str) -> list[dict[str, Any]]:
     [
         ((3,), None, 2),
         ((3, 2), Outcome.ACCEPTED, 2),
-        ((2, 1), Outcome.REJECTED, 2),
         ((1, 0), Outcome.REJECTED, 2),
         ((3, 3), Outcome.ACCEPTED, 2),
-        # Two steps apart, and on both sides: one more is asked until a side leads by two.
-        ((3, 1), None, 3),
+        # On both sides of enough: one more is asked until a side has a lead of two.
+        ((2, 1), None, 3),
         ((3, 1, 3), None, 4),
         ((3, 1, 3, 2), Outcome.ACCEPTED, 4),
         ((3, 1, 0), None, 4),
@@ -52,22 +63,55 @@ def grades(*given_: int | str) -> list[dict[str, Any]]:
     ],
 )
 def test_the_rule(given_: tuple[int | str, ...], outcome: Outcome | None, wanted: int) -> None:
-    found = decisions.verdict(grades(*given_), load("ja"), AnnotationSettings())
+    found = judge(grades(*given_))
     assert (found.outcome, found.wanted) == (outcome, wanted)
+    assert found.adjudicate == (outcome == Outcome.UNDECIDED)
+
+
+def test_more_are_asked_while_people_disagree_on_the_culture() -> None:
+    """The grade alone does not settle a pair, and a field that differs does not keep it open."""
+    one, other = {"match": 3, "culture": "specific"}, {"match": 3, "culture": "not"}
+    assert judge([one, other]).outcome is None
+    assert judge([one, other, one]).outcome is None
+    assert judge([one, other, one, one]).outcome == Outcome.ACCEPTED
+    assert judge([one, other, one, other, one]).adjudicate
+    assert judge([{**one, "category": "food"}, {**one, "category": "event"}]).outcome == Outcome.ACCEPTED
+
+
+def test_posterior_majority_median_and_votes_are_all_kept() -> None:
+    found = judge(
+        [{"match": 3, "culture": "specific"}, {"match": 2, "culture": "specific"}, {"match": 2, "culture": "not"}]
+    )
+    assert found.votes == {"match": {"2": 2, "3": 1}, "culture": {"not": 1, "specific": 2}}
+    assert found.aggregate["match"]["median"] == 2.0
+    assert found.aggregate["culture"]["answer"] == found.aggregate["culture"]["majority"] == "specific"
+    assert 0.5 < found.aggregate["culture"]["posterior"] < 0.9
+    assert judge(grades(3, 3, 0, 0)).aggregate["match"]["majority"] == "", "nobody has it"
+
+
+def test_an_adjudicator_decides() -> None:
+    split = grades(3, 1, 3, 1, 3)
+    assert judge(split, adjudicated={"match": 3, "culture": "not"}).outcome == Outcome.ACCEPTED
+    assert judge(split, adjudicated={"match": 3, "culture": "not"}).aggregate["culture"]["answer"] == "not"
+    assert judge(split, adjudicated={"match": 1, "culture": "not"}).outcome == Outcome.REJECTED
+    assert judge(split, adjudicated={"match": "cannot_tell", "culture": "not"}).outcome == Outcome.UNDECIDED
+    assert judge(split, adjudicated={"match": 3, "culture": "not", "flags": ["harmful"]}).outcome == Outcome.REJECTED
+    assert not judge(split, adjudicated={"match": 3, "culture": "not"}).adjudicate
 
 
 @pytest.mark.parametrize("flag", ["harmful", "personal"])
 def test_one_person_is_enough_to_take_a_pair_out(flag: str) -> None:
     answers = [*grades(3, 3, 3), {"match": 3, "culture": "specific", "flags": ["generated", flag]}]
-    assert decisions.verdict(answers, load("ja"), AnnotationSettings()).outcome == Outcome.REJECTED
-    assert decisions.verdict(answers[-1:], load("ja"), AnnotationSettings()).outcome == Outcome.REJECTED
+    assert judge(answers).outcome == Outcome.REJECTED
+    assert judge(answers[-1:]).outcome == Outcome.REJECTED
+    assert judge(answers[:-1], is_pulled=True).outcome == Outcome.REJECTED
 
 
 def test_other_flags_are_counted_and_take_nothing_out() -> None:
-    answers = [{"match": 3, "culture": "not", "flags": ["generated"]}] * 2
-    found = decisions.verdict(answers, load("ja"), AnnotationSettings())
+    found = judge([{"match": 3, "culture": "not", "flags": ["generated"]}] * 2)
     assert found.outcome == Outcome.ACCEPTED
     assert found.votes == {"match": {"3": 2}, "culture": {"not": 2}, "flags": {"generated": 2}}
+    assert found.aggregate["flags"]["answer"] == ["generated"]
 
 
 @given(
@@ -79,12 +123,12 @@ def test_other_flags_are_counted_and_take_nothing_out() -> None:
 def test_every_task_is_decided_in_the_end(given_: list[int | str], overlap: int, further: int, min_match: int) -> None:
     """More answers are wanted only while there may be more, and never in vain."""
     settings = AnnotationSettings(overlap=overlap, max_overlap=overlap + further, min_match=min_match)
-    found = decisions.verdict(grades(*given_), load("ja"), settings)
+    found = judge(grades(*given_), settings)
     if found.outcome is None:
         assert len(given_) < found.wanted <= settings.max_overlap
     else:
         assert found.wanted == len(given_) >= overlap
-    assert decisions.verdict(grades(*given_[::-1]), load("ja"), settings) == found
+    assert judge(grades(*given_[::-1]), settings) == found
 
 
 @pytest.fixture
@@ -120,8 +164,10 @@ def test_answers_become_decisions_and_deciding_again_changes_nothing(
     decisions.decide(engine, settings, now + timedelta(days=1))
     with engine.connect() as connection:
         assert len(connection.execute(select(Decision.id)).all()) == 2
-    assert list(decisions.accepted(engine)) == [("0000000000000000", 2, 2.5, "specific", "food")]
-    assert decisions.frozen_pairs(engine) == {f"{number:016x}" for number in range(3)}
+    assert list(decided.accepted(engine)) == [
+        ("0000000000000000", 2, 2.5, "specific", "food", pytest.approx(0.99, abs=0.01))
+    ]
+    assert decided.frozen_pairs(engine) == {f"{number:016x}" for number in range(3)}
 
 
 def test_strong_disagreement_asks_for_one_more(
@@ -152,9 +198,9 @@ def test_a_correction_and_a_changed_threshold_are_decided_anew_and_the_history_i
     decisions.decide(engine, settings, now)
     with engine.connect() as connection:
         history = connection.execute(select(Decision.outcome, Decision.rule).order_by(Decision.id)).all()
-    assert [row.outcome for row in history] == ["accepted", "rejected", "rejected"]
-    assert history[0].rule == "median/1 min_match=2 overlap=2-5"
-    assert list(decisions.accepted(engine)) == []
+    assert [row.outcome for row in history] == ["accepted", "rejected", "undecided"]
+    assert history[0].rule == "median+dawid-skene/2 min_match=2 overlap=2-5 settle=0.9"
+    assert list(decided.accepted(engine)) == []
 
 
 def test_a_flag_closes_the_task_at_once(
@@ -179,10 +225,10 @@ def test_answers_of_a_blocked_annotator_weigh_nothing_and_their_slots_reopen(
         connection.execute(update(Annotator).where(Annotator.id == spammer).values(standing=Standing.BLOCKED))
     decisions.decide(engine, settings, now)
     assert outcomes(engine) == {1: "undecided"}
-    assert list(decisions.accepted(engine)) == []
+    assert list(decided.accepted(engine)) == []
     say(1, answer(3))
     decisions.decide(engine, settings, now)
-    assert [pair.annotations for pair in decisions.accepted(engine)] == [2]
+    assert [pair.annotations for pair in decided.accepted(engine)] == [2]
 
 
 def test_a_higher_overlap_reopens_what_has_fewer_answers(
@@ -209,11 +255,11 @@ def test_a_withdrawn_pair_is_no_longer_accepted_and_is_again_when_it_returns(
     retire(engine, Kind.NORMAL, pair_ids([f"{1:016x}"]), now)
     decisions.decide(engine, settings, now)
     assert outcomes(engine) == {1: "withdrawn", 2: "accepted"}
-    assert [pair.pair_id for pair in decisions.accepted(engine)] == [f"{1:016x}"]
-    assert len(decisions.frozen_pairs(engine)) == 2
+    assert [pair.pair_id for pair in decided.accepted(engine)] == [f"{1:016x}"]
+    assert len(decided.frozen_pairs(engine)) == 2
     retire(engine, Kind.NORMAL, pair_ids([f"{0:016x}", f"{1:016x}"]), now)
     decisions.decide(engine, settings, now)
-    assert len(list(decisions.accepted(engine))) == 2
+    assert len(list(decided.accepted(engine))) == 2
 
 
 def test_a_screened_out_pair_is_decided_but_never_accepted_for_release(
@@ -225,5 +271,5 @@ def test_a_screened_out_pair_is_decided_but_never_accepted_for_release(
     say(1, answer(3))
     decisions.decide(engine, settings, now)
     assert outcomes(engine) == {1: "accepted"}
-    assert list(decisions.accepted(engine)) == []
-    assert decisions.frozen_pairs(engine) == set()
+    assert list(decided.accepted(engine)) == []
+    assert decided.frozen_pairs(engine) == set()

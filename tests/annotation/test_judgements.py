@@ -11,14 +11,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from waon_build.annotation import decisions, queue
+from waon_build.annotation import decided, decisions, queue
 from waon_build.annotation.database import writing
 from waon_build.annotation.judgements import import_judgements
 from waon_build.annotation.models import Annotation, Annotator, Kind, Lease, Standing, State, Task, live
+from waon_build.annotation.order import Plan
 from waon_build.annotation.questions import Answers
 from waon_build.annotation.routing import pair_ids, retire
-from waon_build.recipe import AnnotationSettings
+from waon_build.recipe import AnnotationSettings, QualitySettings
 from waon_build.records import InputError
+
+PLAN = Plan(10, quality=QualitySettings(gold_first=0, gold=0, twins=0))
+"""One task at a time, as they come, without gold or twins."""
 
 Fill = Callable[..., None]
 Import = Callable[..., dict[str, Any]]
@@ -103,7 +107,7 @@ def test_a_flag_that_takes_the_pair_out_is_taken_by_a_task_that_is_full(
     late = [judgement(0, "花子", flags=["generated"]), judgement(0, "太郎", flags=["generated", "harmful"])]
     assert take_in(*late) == {"read": 2, "kept": 1, "dropped": {"overlap_reached": 1}}
     assert decisions.decide(engine, settings, now) == {"rejected": 1}
-    assert list(decisions.accepted(engine)) == []
+    assert list(decided.accepted(engine)) == []
     assert take_in(late[1])["dropped"] == {"already_there": 1}
     with engine.connect() as connection:
         assert connection.execute(select(Task.state, Task.wanted, Task.answered)).all() == [(State.DONE, 6, 6)]
@@ -119,7 +123,8 @@ def test_a_flag_taken_beyond_the_most_and_then_corrected_leaves_the_task_as_full
     take_in(judgement(0, match=0))
     assert decisions.decide(engine, settings, now) == {"undecided": 1}
     with engine.connect() as connection:
-        assert connection.execute(select(Task.state, Task.wanted, Task.answered)).all() == [(State.DONE, 6, 6)]
+        rows = connection.execute(select(Task.kind, Task.state, Task.wanted, Task.answered)).all()
+    assert rows == [("normal", State.DONE, 6, 6), ("adjudication", State.OPEN, 1, 0)]
 
 
 def test_of_what_one_annotator_says_of_a_task_in_one_file_the_last_counts(
@@ -198,7 +203,7 @@ def test_leases_of_people_at_work_are_left_to_them(
     queued(range(1), overlap=1)
     who = annotator()
     with writing(engine) as connection:
-        leased = queue.lease(connection, who, now, minutes=10)
+        leased = next(iter(queue.claim(connection, who, now, PLAN)), None)
     assert leased is not None
     assert take_in(judgement(0))["kept"] == 1
     with writing(engine) as connection:

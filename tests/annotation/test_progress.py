@@ -10,9 +10,13 @@ from sqlalchemy import Engine
 from waon_build.annotation import decisions, queue
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import Kind
+from waon_build.annotation.order import Plan
 from waon_build.annotation.progress import progress
 from waon_build.annotation.questions import Answers
-from waon_build.recipe import AnnotationSettings
+from waon_build.recipe import AnnotationSettings, QualitySettings
+
+PLAN = Plan(10, quality=QualitySettings(gold_first=0, gold=0, twins=0))
+"""One task at a time, as they come, without gold or twins."""
 
 
 def test_tasks_answers_and_decisions_are_counted(
@@ -32,7 +36,7 @@ def test_tasks_answers_and_decisions_are_counted(
             queue.submit(connection, who, 1, leased.token, answer(2), now)
             queue.correct(connection, who, 1, answer(3), now)
     with writing(engine) as connection:
-        queue.lease(connection, who, now, minutes=10)
+        next(iter(queue.claim(connection, who, now, PLAN)), None)
     decisions.decide(engine, settings, now)
     assert progress(engine).counts() == {
         "tasks normal, open": 1,

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waon_build.annotation.questions import AnswerError, Questions, guideline_text, load
+from waon_build.annotation.guideline import load as read_guideline
+from waon_build.annotation.questions import AnswerError, Questions, load
 from waon_build.records import InputError
 
 GUIDELINES = ("ja", "en")
@@ -32,14 +31,14 @@ ANYTHING = st.recursive(
 
 @pytest.mark.parametrize("guideline", GUIDELINES)
 def test_a_guideline_and_its_questions_are_of_one_version(guideline: str) -> None:
-    front = yaml.load(guideline_text(guideline).split("---\n")[1], Loader=yaml.BaseLoader)
-    assert front["version"] == load(guideline).version
-    assert front["language"] == guideline
+    read = read_guideline(guideline)
+    assert read.version == load(guideline).version == read.history[-1].version
+    assert read.language == guideline
 
 
 @pytest.mark.parametrize("guideline", GUIDELINES)
 def test_every_question_has_its_section_in_the_guideline(guideline: str) -> None:
-    sections = re.findall(r"^<!-- (\w+) -->\n## ", guideline_text(guideline), re.MULTILINE)
+    sections = list(read_guideline(guideline).sections)
     asked = [question.name for question in load(guideline).questions if question.kind != "consent"]
     assert [section for section in sections if section in asked] == asked
     assert {"aims", "wellbeing", "terms", "contact"} <= set(sections)
@@ -126,7 +125,7 @@ def test_whatever_is_sent_ends_in_answers_or_in_one_line(answers: dict[str, Any]
 
 def test_a_guideline_that_is_not_there_is_one_line_that_names_those_that_are() -> None:
     for name in ("tg", "..", "", "__pycache__", "ja/../en"):
-        with pytest.raises(InputError, match=r"annotation\.guideline is .*: give en or ja"):
+        with pytest.raises(InputError, match=r"annotation\.guideline is .*: give en or ja, or the path"):
             load(name)
 
 
@@ -156,10 +155,11 @@ def test_the_guideline_is_found_in_an_installed_wheel(tmp_path: Path) -> None:
     for package in ("waon_build", "annotation_guidelines"):
         subprocess.run(["cp", "-r", str(root / package), str(tmp_path)], check=True)
     script = (
-        "import sys, waon_build; from waon_build.annotation.questions import load, guideline_text\n"
+        "import sys, waon_build; from waon_build.annotation.guideline import load\n"
         "from waon_build.annotation.database import connect\n"
         "connect('sqlite:///annotation.db')\n"
-        "print(waon_build.__file__, load('ja').version, len(guideline_text('ja')))"
+        "read = load('ja')\n"
+        "print(waon_build.__file__, read.version, sum(len(one.html) for one in read.sections.values()))"
     )
     environment = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
     run = subprocess.run(

@@ -14,7 +14,12 @@ from sqlalchemy.exc import IntegrityError
 from waon_build.annotation import queue, refusals
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import Annotation, Annotator, Lease, Standing, State, Task, live
+from waon_build.annotation.order import Plan
 from waon_build.annotation.questions import Answers
+from waon_build.recipe import QualitySettings
+
+PLAN = Plan(10, quality=QualitySettings(gold_first=0, gold=0, twins=0))
+"""One task at a time, as they come, without gold or twins."""
 
 Add = Callable[[], str]
 Fill = Callable[..., None]
@@ -23,7 +28,7 @@ Answer = Callable[..., Answers]
 
 def take(engine: Engine, who: str, now: datetime) -> queue.Leased | None:
     with writing(engine) as connection:
-        return queue.lease(connection, who, now, minutes=10)
+        return next(iter(queue.claim(connection, who, now, PLAN)), None)
 
 
 def send(engine: Engine, who: str, leased: queue.Leased, answers: Answers, now: datetime) -> int:
@@ -130,8 +135,9 @@ def test_a_renewed_lease_holds_on(engine: Engine, queued: Fill, annotator: Add, 
     leased = take(engine, who, now)
     assert leased is not None
     with writing(engine) as connection:
-        until = queue.renew(connection, who, leased.token, now + timedelta(minutes=9), minutes=10)
-    assert until == now + timedelta(minutes=19)
+        held, gone = queue.renew(connection, who, [leased.token, "x"], now + timedelta(minutes=9), minutes=10)
+    assert held == [(leased.task.task_id, leased.token, now + timedelta(minutes=19))]
+    assert gone == ["x"]
     assert take(engine, other, now + timedelta(minutes=18)) is None
     send(engine, who, leased, answer(), now + timedelta(minutes=18))
 
@@ -141,8 +147,8 @@ def test_a_lease_that_ran_out_cannot_be_renewed(engine: Engine, queued: Fill, an
     who = annotator()
     leased = take(engine, who, now)
     assert leased is not None
-    with pytest.raises(refusals.LeaseLost), writing(engine) as connection:
-        queue.renew(connection, who, leased.token, now + timedelta(minutes=10), minutes=10)
+    with writing(engine) as connection:
+        assert queue.renew(connection, who, [leased.token], now + timedelta(minutes=10), 10) == ([], [leased.token])
 
 
 def test_an_answer_sent_twice_is_taken_once(
@@ -221,7 +227,7 @@ def test_a_transaction_that_fails_takes_nothing(
 
     with pytest.raises(refusals.UnknownTask):
         submit_and_lease(999)
-    submit_and_lease(2)
+    submit_and_lease(3 - leased.task.task_id)
 
 
 def test_a_certain_task_is_leased_unless_something_speaks_against_it(
@@ -262,16 +268,17 @@ def test_tasks_come_in_the_order_of_wave_and_priority(
     queued(range(30))
     with engine.connect() as connection:
         order = [shown.task_id for shown in queue.waiting(connection)]
-        assert order == list(connection.scalars(select(Task.id).order_by(Task.wave, Task.priority, Task.id)))
+        assert order == list(connection.scalars(select(Task.id).order_by(Task.wave, Task.priority, Task.chance)))
     assert judge_all(engine, annotator(), answer(), now) == order
 
 
-def test_a_lease_reads_an_index_and_not_the_table(engine: Engine, annotator: Add, now: datetime) -> None:
+def test_a_lease_reads_an_index_and_not_the_table(engine: Engine, queued: Fill, annotator: Add, now: datetime) -> None:
     """SQLite is particular about the words of a partial index: with others it reads all tasks, silently."""
+    queued(range(5))
     statements: list[tuple[str, Any]] = []
     who = annotator()
     event.listen(engine, "before_cursor_execute", lambda _c, _k, sql, values, _x, _m: statements.append((sql, values)))
-    assert take(engine, who, now) is None
+    assert take(engine, who, now) is not None
     with engine.connect() as connection:
         plans = [
             row[3]
@@ -298,7 +305,7 @@ def test_a_lease_reads_an_index_and_not_the_table(engine: Engine, annotator: Add
         ),
         (
             "INSERT INTO annotations (task_id, annotator_id, supersedes, guideline_version, answers, created_at) "
-            "SELECT 2, annotator_id, id, '1', '{}', created_at FROM annotations",
+            "SELECT 3 - task_id, annotator_id, id, '1', '{}', created_at FROM annotations",
             "FOREIGN KEY",
         ),
     ],

@@ -27,9 +27,13 @@ from waon_build.annotation.models import (
     Task,
     live,
 )
+from waon_build.annotation.order import Plan
 from waon_build.annotation.questions import load
 from waon_build.annotation.routing import pair_ids, place, put, retire
-from waon_build.recipe import AnnotationSettings
+from waon_build.recipe import AnnotationSettings, QualitySettings
+
+PLAN = Plan(10, quality=QualitySettings(gold_first=0, gold=0, twins=0))
+"""One task at a time, as they come, without gold or twins."""
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +77,7 @@ class Queue(RuleBasedStateMachine):
     def lease(self, who: str) -> tuple[str, queue.Leased | None]:
         try:
             with writing(self.engine) as connection:
-                leased = queue.lease(connection, who, self.now, minutes=10)
+                leased = next(iter(queue.claim(connection, who, self.now, PLAN)), None)
         except refusals.NotActive:
             return who, None
         assert leased is None or (leased.task.task_id, who) not in self.acknowledged

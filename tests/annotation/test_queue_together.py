@@ -20,7 +20,12 @@ from sqlalchemy import Engine, func, select, text
 from waon_build.annotation import database, queue
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import Annotation, Lease, Task, live
+from waon_build.annotation.order import Plan
 from waon_build.annotation.questions import load
+from waon_build.recipe import QualitySettings
+
+PLAN = Plan(10, quality=QualitySettings(gold_first=0, gold=0, twins=0))
+"""One task at a time, as they come, without gold or twins."""
 
 processes: Any = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["waon_build.annotation.queue", "waon_build.annotation.questions"])
@@ -32,7 +37,7 @@ def judge_all(engine: Engine, who: str, now: datetime, said: Callable[[int, int]
     count = 0
     while True:
         with writing(engine) as connection:
-            leased = queue.lease(connection, who, now, minutes=10)
+            leased = next(iter(queue.claim(connection, who, now, PLAN)), None)
         if leased is None:
             return count
         with writing(engine) as connection:
@@ -52,7 +57,7 @@ def hold_and_wait(address: str, people: list[str], now: datetime, held: Any) -> 
     engine = database.connect(address)
     for who in people:
         with writing(engine) as connection:
-            assert queue.lease(connection, who, now, minutes=10) is not None
+            assert next(iter(queue.claim(connection, who, now, PLAN)), None) is not None
     held.set()
     time.sleep(600)
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
 
-from waon_build.annotation import database, decisions, queue
+from waon_build.annotation import database, decided, decisions, queue
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import Kind, State, Task
 from waon_build.annotation.questions import load
@@ -102,7 +102,7 @@ def accept(corpus: Corpus, pair: str) -> None:
 
 def accepted(corpus: Corpus) -> list[str]:
     with database.opened(recipe(corpus)) as engine:
-        return [pair.pair_id for pair in decisions.accepted(engine)]
+        return [pair.pair_id for pair in decided.accepted(engine)]
 
 
 def test_every_kept_pair_becomes_a_task_and_the_tally_says_so(corpus: Corpus) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from waon_build.annotation import decisions, queue, refusals
+from waon_build.annotation import decided, decisions, queue, refusals
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import Kind, State, Task
 from waon_build.annotation.questions import Answers
@@ -79,11 +79,11 @@ def test_what_is_withdrawn_is_neither_judged_nor_accepted_any_more(
             leased = queue.lease_task(connection, who, 1, now, minutes=10)
             queue.submit(connection, who, 1, leased.token, answer(), now)
     decisions.decide(engine, settings, now)
-    assert [pair.pair_id for pair in decisions.accepted(engine)] == [f"{0:016x}"]
+    assert [pair.pair_id for pair in decided.accepted(engine)] == [f"{0:016x}"]
     with writing(engine) as connection:
         queue.lease_task(connection, who, 2, now, minutes=10)
     stones = Tombstones.add(corpus, "host", "site0.example", "asked for")
     assert withdraw_covered(engine, corpus, stones, now) == 2
-    assert list(decisions.accepted(engine)) == []
+    assert list(decided.accepted(engine)) == []
     with pytest.raises(refusals.TaskWithdrawn), writing(engine) as connection:
         queue.lease_task(connection, who, 2, now, minutes=10)

@@ -82,8 +82,6 @@ def load(name: str) -> Guideline:
     file = place / "guideline.md"
     try:
         text = file.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise InputError(f"{file}: is missing: annotators need a guideline to read") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: is not UTF-8 text: save it as UTF-8") from error
     parts = text.split("---\n", 2)

@@ -181,10 +181,10 @@ def folder(guideline: str) -> Traversable:
     present = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("_"))
     if guideline in present:
         return root / guideline
-    if Path(guideline).is_dir():
+    if Path(guideline, "guideline.md").is_file():
         return Path(guideline)
     raise InputError(
-        f"annotation.guideline is {guideline!r}: there is none of that name, and no such folder: give "
+        f"annotation.guideline is {guideline!r}: there is none of that name or path: give "
         f"{_any_of(present)}, or the path of a folder with guideline.md and questions.yaml"
     )
 

@@ -127,7 +127,8 @@ def claim(connection: Connection, annotator: str, now: datetime, plan: Plan) -> 
         return []
     until = now + timedelta(minutes=plan.minutes)
     these = {"the_annotator": annotator, "the_end": until}
-    held = [_leased(connection, row, until) for row in connection.execute(_HELD, these)]
+    rows = sorted(connection.execute(_HELD, these), key=lambda row: (row.number, row.task_id))
+    held = [_leased(connection, row, until) for row in rows]
     if held:
         connection.execute(_HOLD_ON_TO_ALL, these)
     ids = [one.task.task_id for one in held]
@@ -141,12 +142,6 @@ def claim(connection: Connection, annotator: str, now: datetime, plan: Plan) -> 
         held.append(_new(connection, chosen, token, until))
         ids.append(chosen.task_id)
     return held
-
-
-def lease(connection: Connection, annotator: str, now: datetime, minutes: float) -> Leased | None:
-    """The one task to show an annotator, held for `minutes`; None when there is none for them. Raises
-    UnknownAnnotator, NotActive."""
-    return next(iter(claim(connection, annotator, now, Plan(minutes))), None)
 
 
 def lease_task(connection: Connection, annotator: str, task_id: int, now: datetime, minutes: float) -> Leased:
@@ -510,7 +505,6 @@ _HELD = (
     _SHOWN.add_columns(Task.kind, Lease.token, Lease.number, Lease.annotator_id)
     .join(Lease, Lease.task_id == Task.id)
     .where(_IS_LEASE_OF)
-    .order_by(Lease.number, Lease.task_id)
 )
 _WAITING = _SHOWN.where(free(), Task.wave.is_not(None)).order_by(
     Task.wave, text(MISSING), Task.priority, Task.chance, Task.id
