@@ -127,6 +127,14 @@ class Questions(_Data):
             if (name, str(word)) in self.rejecting
         )
 
+    def checked(self, name: str, answer: Any) -> Any:
+        """One answer to one question in its one form, whether the question would be asked or not. Raises
+        AnswerError."""
+        found = _checked(self[name], answer)
+        if found is None:
+            raise AnswerError(name, f"is missing: give {_expected(self[name])}")
+        return found
+
     def answers(self, given: Mapping[str, Any], guideline_version: str | None = None) -> Answers:
         """The checked answers. given: question -> answer; None is no answer. guideline_version: under which
         they were given, when not under this one. Raises AnswerError."""
