@@ -53,7 +53,7 @@ class GoldTask(NamedTuple):
     wrong: int
 
 
-class NoSuchPair(InputError):
+class NoSuchPairError(InputError):
     """The pair is not in the queue."""
 
 
@@ -79,12 +79,12 @@ def add(
     connection: Connection, pair_id: str, kind: Kind, key: dict[str, Any], now: datetime, by: str = ""
 ) -> int | None:
     """Make a gold or qualification task of a pair in the queue; returns its id, or None when it has this key
-    already. key: as `checked_key` made it. Raises NoSuchPair."""
+    already. key: as `checked_key` made it. Raises NoSuchPairError."""
     source = connection.scalar(
         select(Task.id).where(Task.pair_id == pair_id, Task.kind == Kind.NORMAL, Task.state != State.WITHDRAWN).limit(1)
     )
     if source is None or is_pulled(connection, pair_id):
-        raise NoSuchPair(f"pair {pair_id} is not in the queue: take one that is")
+        raise NoSuchPairError(f"pair {pair_id} is not in the queue: take one that is")
     known = select(Task.key).where(Task.pair_id == pair_id, Task.kind == kind, Task.state == State.OPEN)
     if connection.scalar(known) == key:
         return None
@@ -135,7 +135,7 @@ def import_gold(engine: Engine, path: str, settings: AnnotationSettings, now: da
         for pair_id, kind, key in keys:
             try:
                 made = add(connection, pair_id, kind, key, now)
-            except NoSuchPair:
+            except NoSuchPairError:
                 counts.drop(NOT_IN_QUEUE)
                 continue
             counts.keep() if made is not None else counts.drop(ALREADY_GOLD)
