@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from datetime import UTC, datetime
 from functools import partial
 
+from waon_build import languages
 from waon_build.annotation import database, decided, decisions, queue
 from waon_build.annotation.judgements import import_judgements
 from waon_build.annotation.progress import progress
@@ -33,7 +34,7 @@ from waon_build.fetch.politeness import Politeness
 from waon_build.fetch.stage import Fetch, Plan
 from waon_build.filters.stage import FilterImage, FilterText
 from waon_build.recipe import Recipe, SiteSource
-from waon_build.records import Counts, InputError, Tally
+from waon_build.records import Counts, InputError, Tally, normalised
 from waon_build.rights.tombstones import Tombstones
 from waon_build.sources.site import Crawl
 from waon_build.sources.stage import Extract
@@ -111,7 +112,8 @@ def export(recipe: Recipe, name: str | None = None, progress: Callable[[int, int
     corpus = open_corpus(recipe)
     with database.opened(recipe) as engine:
         decisions.decide(engine, recipe.annotation)
-        accepted = (Accepted(*pair) for pair in decided.accepted(engine))
+        questions = load_questions(recipe.annotation.guideline)
+        accepted = (_publishable(recipe, pair) for pair in decided.accepted(engine, questions))
         return write_release(recipe, corpus, accepted, name, progress, _provenance(recipe, corpus))
 
 
@@ -152,6 +154,13 @@ def _provenance(recipe: Recipe, corpus: Corpus) -> Provenance:
         guidelines={guideline: load_questions(guideline).version},
         annotators=judged.annotators,
     )
+
+
+def _publishable(recipe: Recipe, pair: decided.AcceptedPair) -> Accepted:
+    """A pair as it is released: a caption that an annotator wrote goes with it when it holds nothing personal."""
+    written = normalised(pair.native_caption)
+    is_personal = bool(languages.get(recipe.language).personal_data(written))
+    return Accepted(**{**pair._asdict(), "native_caption": "" if is_personal else written})
 
 
 def _frozen_pairs(recipe: Recipe) -> set[str]:
