@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-import pytest
 
 ANSWERS = {"match": 3, "culture": "specific", "category": "event"}
 VERSION = "2026-11-1"
