@@ -59,7 +59,7 @@ def test_to_look_at_a_link_does_not_use_it_up(engine: Engine, annotator: Add, no
         with engine.connect() as connection:
             found = people.invited(connection, token, now)
         assert found is not None
-        assert found.id == who
+        assert (found.person.id, found.expires_at) == (who, now + timedelta(days=14))
     accepted(engine, token, now)
 
 
@@ -170,25 +170,22 @@ def test_the_slots_of_the_blocked_reopen(
     engine: Engine, queued: Fill, annotator: Add, answer: Answer, settings: AnnotationSettings, now: datetime
 ) -> None:
     """Their answers are kept and weigh nothing: somebody else is asked."""
-    queued(range(1), overlap=1)
-    settings = settings.model_copy(update={"overlap": 1})
-    who = annotator()
+    queued(range(1), overlap=2)
+    settings = settings.model_copy(update={"settle": 0.6})
+    who, other, third = annotator(), annotator(), annotator()
     with writing(engine) as connection:
-        leased = queue.lease(connection, who, now, 10)
-        assert leased is not None
-        queue.submit(connection, who, leased.task.task_id, leased.token, answer(), now)
+        for one in (who, other):
+            leased = queue.lease(connection, one, now, 10)
+            assert leased is not None
+            queue.submit(connection, one, leased.task.task_id, leased.token, answer(), now)
     decisions.decide(engine, settings, now)
     with writing(engine) as connection:
-        assert connection.execute(select(Task.state, Task.wanted)).one() == (State.DONE, 1)
+        assert connection.execute(select(Task.state, Task.wanted)).one() == (State.DONE, 2)
         people.set_standing(connection, who, Standing.BLOCKED, "gold", "", now)
     decisions.decide(engine, settings, now)
     with writing(engine) as connection:
-        assert connection.execute(select(Task.state, Task.wanted)).one() == (State.OPEN, 2)
-        assert queue.lease(connection, annotator_of(connection, now), now, 10) is not None
-
-
-def annotator_of(connection: object, now: datetime) -> str:
-    return people.add(connection, now)  # type: ignore[arg-type]
+        assert connection.execute(select(Task.state, Task.wanted)).one() == (State.OPEN, 3)
+        assert queue.lease(connection, third, now, 10) is not None
 
 
 def test_who_is_paused_stays_signed_in_and_may_be_resumed(engine: Engine, annotator: Add, now: datetime) -> None:
@@ -269,9 +266,16 @@ def test_everyone_is_listed_with_what_they_have_done(
     assert (doings[idle].answers, doings[idle].skips, doings[idle].last_at) == (0, 0, None)
 
 
-def test_coordinators_are_counted(engine: Engine, annotator: Add, now: datetime) -> None:
-    who = annotator()
+def test_the_first_coordinator_gets_a_link_until_there_is_one(engine: Engine, now: datetime) -> None:
     with writing(engine) as connection:
-        assert people.coordinators(connection) == 0
-        people.set_role(connection, who, Role.COORDINATOR, "", now)
-        assert people.coordinators(connection) == 1
+        lost = people.first_coordinator(connection, now)
+        token = people.first_coordinator(connection, now)
+        assert lost is not None
+        assert token is not None
+        assert people.invited(connection, lost, now) is None
+        session = people.accept(connection, token, now, "2026-11-1")
+        found = people.signed_in(connection, session, now)
+        assert found is not None
+        assert found.is_coordinator
+        assert people.first_coordinator(connection, now) is None
+        assert [one.person for one in people.everyone(connection)] == [found]

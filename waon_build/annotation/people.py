@@ -18,8 +18,20 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select,
 
 from waon_build.annotation.access import Consent, Declared, Invitation, Session
 from waon_build.annotation.database import inserting
-from waon_build.annotation.models import Annotation, Annotator, Event, Lease, Role, Skip, Standing, Task, live
-from waon_build.annotation.queue import Refusal, UnknownAnnotator
+from waon_build.annotation.models import (
+    Annotation,
+    Annotator,
+    Event,
+    Lease,
+    Report,
+    ReportOutcome,
+    Role,
+    Skip,
+    Standing,
+    Task,
+    live,
+)
+from waon_build.annotation.refusals import Refusal, UnknownAnnotator
 
 
 class InvitationSpent(Refusal):
@@ -52,6 +64,13 @@ class Doings(NamedTuple):
     created_at: datetime
 
 
+class Invited(NamedTuple):
+    """Whom a link signs in, and until when."""
+
+    person: Person
+    expires_at: datetime
+
+
 class Said(NamedTuple):
     """What somebody declares of themselves in one field."""
 
@@ -80,9 +99,10 @@ def invite(connection: Connection, now: datetime, annotator: str, days: float = 
     return token
 
 
-def invited(connection: Connection, token: str, now: datetime) -> Person | None:
+def invited(connection: Connection, token: str, now: datetime) -> Invited | None:
     """Whom a link would sign in; None when it would sign nobody in. Asking does not use it up."""
-    return _person(connection.execute(_INVITED, {"the_digest": _digest(token), "the_time": now}).first())
+    row = connection.execute(_INVITED, {"the_digest": _digest(token), "the_time": now}).first()
+    return Invited(Person(row[0], Role(row[1]), Standing(row[2]), *row[3:5]), row.expires_at) if row else None
 
 
 def accept(connection: Connection, token: str, now: datetime, guideline_version: str, hours: float = 24 * 30) -> str:
@@ -129,10 +149,16 @@ def person(connection: Connection, annotator: str) -> Person | None:
     return _person(connection.execute(_PERSON, {"the_annotator": annotator}).first())
 
 
-def coordinators(connection: Connection) -> int:
-    """How many coordinators may work."""
-    statement = select(func.count()).where(Annotator.role == Role.COORDINATOR, Annotator.standing == Standing.ACTIVE)
-    return connection.scalar(statement) or 0
+def first_coordinator(connection: Connection, now: datetime, days: float = 1) -> str | None:
+    """The token of a link for the first coordinator, while none has ever come in; else None. An earlier such
+    link ends."""
+    here = select(Consent.annotator_id).where(Consent.annotator_id == Annotator.id).exists()
+    chiefs = select(Annotator.id).where(Annotator.role == Role.COORDINATOR, Annotator.standing == Standing.ACTIVE)
+    if connection.scalar(chiefs.where(here).limit(1)) is not None:
+        return None
+    chief = connection.scalar(chiefs.order_by(Annotator.created_at).limit(1)) or add(connection, now, Role.COORDINATOR)
+    connection.execute(delete(Invitation).where(Invitation.annotator_id == chief))
+    return invite(connection, now, chief, days)
 
 
 def set_standing(
@@ -188,6 +214,15 @@ def declared(connection: Connection, annotator: str) -> dict[str, Said]:
 def forget(connection: Connection, annotator: str) -> None:
     """Keep nothing of what somebody said of themselves."""
     connection.execute(delete(Declared).where(Declared.annotator_id == annotator))
+
+
+def passed_on(connection: Connection, annotator: str) -> tuple[int, int]:
+    """How many tasks somebody skipped, and how many pairs they reported."""
+    skipped = select(func.count()).where(Skip.annotator_id == annotator, Skip.reason != "reported")
+    reported = select(func.count(Report.pair_id.distinct())).where(
+        Report.annotator_id == annotator, Report.outcome != ReportOutcome.RETRACTED
+    )
+    return connection.scalar(skipped) or 0, connection.scalar(reported) or 0
 
 
 def everyone(connection: Connection) -> list[Doings]:
@@ -251,7 +286,7 @@ _IS_OPEN = (
     Invitation.expires_at > bindparam("the_time"),
 )
 _INVITED = (
-    select(*_ABOUT)
+    select(*_ABOUT, Invitation.expires_at)
     .join(Invitation, Invitation.annotator_id == Annotator.id)
     .where(*_IS_OPEN, Annotator.standing != Standing.BLOCKED)
 )

@@ -13,6 +13,7 @@ Note = Annotated[str, Field(max_length=2000)]
 Version = Annotated[str, Field(min_length=1, max_length=32)]
 Milliseconds = Annotated[int, Field(ge=0, lt=2**31)]
 Answers = dict[str, Any]
+WhyEmpty = Literal["nothing_left", "paused", "blocked", "not_qualified"]
 
 
 class _Taken(BaseModel):
@@ -103,7 +104,7 @@ class Held(_Given):
     """All that the person holds, the one to show first in front."""
 
     tasks: list[Task]
-    why_empty: Literal["nothing_left", "paused", "blocked", "not_qualified"] | None = None
+    why_empty: WhyEmpty | None = None
     counts: Counts
 
 

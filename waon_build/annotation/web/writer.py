@@ -29,7 +29,7 @@ MOST_WAITING = 2000
 READERS = 2
 
 
-class Busy(Exception):
+class BusyError(Exception):
     """Too many wait already."""
 
 
@@ -42,10 +42,11 @@ class _Job(NamedTuple):
 
 
 class Writer:
-    """Runs calls in turns, in the order in which they come."""
+    """Runs calls in turns, in the order in which they come. failed: called when a turn was not written."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, failed: Callable[[], None] = lambda: None) -> None:
         self._engine = engine
+        self._failed = failed
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="writer")
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -61,7 +62,7 @@ class Writer:
 
     async def write(self, call: Callable[[Connection], Result]) -> Result:
         """What `call` returns, once it is on the disk; what it raises, and then nothing of it was done.
-        Raises Busy."""
+        Raises BusyError."""
         return await self._queued(call, in_turn=True)
 
     async def alone(self, call: Callable[[], Result]) -> Result:
@@ -71,7 +72,7 @@ class Writer:
     async def _queued(self, call: Callable[..., Result], in_turn: bool) -> Result:
         assert self._loop is not None
         if self._jobs.qsize() >= MOST_WAITING:
-            raise Busy
+            raise BusyError
         future: asyncio.Future[Result] = self._loop.create_future()
         self._jobs.put(_Job(call, in_turn, future))
         return await future
@@ -82,7 +83,7 @@ class Writer:
                 following = self._turn(job)
                 if following is _STOP:
                     return
-                job = following  # type: ignore[assignment]
+                job = following
             if job is not None:
                 self._deliver([(job.future, *_outcome(job.call))])
 
@@ -103,6 +104,7 @@ class Writer:
                 outcomes = [(job.future, *_in_savepoint(connection, job.call)) for job in jobs]
         except Exception as error:
             log.exception("a turn was not written")
+            self._failed()
             outcomes = [(job.future, None, error) for job in jobs]
         self._deliver(outcomes)
         return following
