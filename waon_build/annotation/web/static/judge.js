@@ -422,7 +422,11 @@ const NEED_A_PAIR = new Set(["skip", "report", "blur", "zoom"]);
 
 function bindPage() {
   for (const button of document.querySelectorAll("[data-do]")) {
-    button.addEventListener("click", () => act(button.dataset.do));
+    button.addEventListener("click", (event) => {
+      // After the mouse the next key is for the question, not once more for this button.
+      if (event.detail > 0) $("question").focus({ preventScroll: true });
+      act(button.dataset.do);
+    });
   }
   $("picture-place").addEventListener("click", () => act(pair.blurred ? "blur" : "zoom"));
   listen(preferences, (key) => {
