@@ -7,7 +7,7 @@ import { call, inTurn, Refused } from "./api.js";
 import { Ask } from "./ask.js";
 import { campaign, person, t } from "./campaign.js";
 import { choose, isDialogOpen, prepare } from "./dialogs.js";
-import { $, announce } from "./dom.js";
+import { $, announce, copyOf } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { Guide } from "./guide.js";
 import { Held } from "./held.js";
@@ -149,6 +149,7 @@ function showState() {
   const { state, waiting } = outbox;
   const word = state === "idle" || (state === "sending" && waiting < 2) ? "saved" : state === "sending" ? "sending" : waiting ? "offline_waiting" : "offline";
   const text = t(`judge.${word}`, { n: waiting });
+  $("state").dataset.waiting = waiting;
   if ($("state").dataset.word !== word || $("state-text").textContent !== text) {
     $("state").dataset.word = word;
     $("state-text").textContent = text;
@@ -227,6 +228,22 @@ async function report() {
   if (!kind || shown?.task.task_id !== task.task_id) return;
   send("/api/report", { kind });
   say(t("judge.reported"));
+}
+
+// What can be reported: the flags with which one person takes a pair out.
+function offerReports() {
+  const kinds = campaign.questions.flatMap((question) => question.options.filter((option) => option.rejects));
+  for (const button of document.querySelectorAll('[data-do="report"]')) button.hidden = kinds.length === 0;
+  const buttons = kinds.map((option, at) => {
+    const button = copyOf("report-kind");
+    const keys = at ? [String(at + 1)] : ["r", "1"];
+    Object.assign(button.dataset, { choice: option.value, key: keys.join(" ") });
+    button.setAttribute("aria-keyshortcuts", keys.join(" ").toUpperCase());
+    button.querySelector("kbd").textContent = keys[0].toUpperCase();
+    button.querySelector(".option__label").textContent = option.label;
+    return button;
+  });
+  $("report-kinds").replaceChildren(...buttons);
 }
 
 // One step back: to the question before, or from the first one to the pair before.
@@ -421,6 +438,7 @@ const KEYS = { u: "back", z: "back", Backspace: "back", s: "skip", r: "report", 
 const NEED_A_PAIR = new Set(["skip", "report", "blur", "zoom"]);
 
 function bindPage() {
+  offerReports();
   for (const button of document.querySelectorAll("[data-do]")) {
     button.addEventListener("click", (event) => {
       // After the mouse the next key is for the question, not once more for this button.
