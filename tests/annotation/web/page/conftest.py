@@ -6,16 +6,17 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select, update
 
 from waon_build.annotation.database import writing
-from waon_build.annotation.models import Annotation, Kind, Report, Skip, Task, live
+from waon_build.annotation.models import Annotation, Kind, Lease, Report, Skip, Task, live
 from waon_build.annotation.routing import place, put
 from waon_build.annotation.web.campaign import utc_now
 from waon_build.corpus import Corpus, Part
@@ -176,7 +177,7 @@ class Person:
         rows = self._rows(
             select(Task.caption, Skip.reason).join(Task, Task.id == Skip.task_id).where(Skip.annotator_id == self.who)
         )
-        return {row.caption: row.reason for row in rows}
+        return {row.caption: row.reason for row in rows if row.reason != "reported"}
 
     def reported(self) -> dict[str, str]:
         rows = self._rows(
@@ -197,7 +198,7 @@ def newcomer(chromium: Any, office: Any, engine: Engine) -> Iterator[Callable[..
     have had an error, broken the content security policy, or asked another host for anything."""
     people: list[Person] = []
 
-    def arrive(path: str = "/judge", role: Any = None, **options: Any) -> Person:
+    def arrive(path: str = "/judge", role: Any = None, office: Any = office, **options: Any) -> Person:
         context = chromium.new_context(
             **{"locale": "ja-JP", "viewport": {"width": 1366, "height": 768}, "base_url": office.url, **options}
         )
@@ -226,6 +227,28 @@ def office(served: Callable[..., Any], hung: Callable[..., None]) -> Any:
     """A served campaign with thirty pairs to judge."""
     hung([f"第{number}の写真に添えられた文" for number in range(30)])
     return served(language="ja")
+
+
+@pytest.fixture
+def leases(engine: Engine) -> Callable[[], int]:
+    """How many leases there are."""
+
+    def count() -> int:
+        with engine.connect() as connection:
+            return connection.scalar(select(func.count()).select_from(Lease)) or 0
+
+    return count
+
+
+@pytest.fixture
+def expire(engine: Engine) -> Callable[[], None]:
+    """Lets all leases run out."""
+
+    def run_out() -> None:
+        with writing(engine) as connection:
+            connection.execute(update(Lease).values(expires_at=utc_now() - timedelta(minutes=1)))
+
+    return run_out
 
 
 @pytest.fixture

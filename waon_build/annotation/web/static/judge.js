@@ -154,7 +154,8 @@ function showState() {
     $("state").dataset.word = word;
     $("state-text").textContent = text;
   }
-  $("counts").textContent = t("judge.counts", { n: today(), minutes: Math.round(counts.active_minutes_today) });
+  $("counts").textContent = t("judge.counts", { n: today() });
+  $("counts-minutes").textContent = t("judge.counts_minutes", { n: Math.round(counts.active_minutes_today) });
   if (state === "signed_out") signedOut();
   if (state === "outdated") keepSaying("outdated", t("judge.outdated"), { href: location.href, text: t("judge.reload") });
 }
@@ -325,7 +326,8 @@ function take(reply, first = null) {
   const current = held.current;
   counts = reply.counts ?? counts;
   whyEmpty = reply.why_empty ?? null;
-  const gone = held.merge(reply.tasks, { first });
+  // What was answered before a reload is still held until the answer has arrived.
+  const gone = held.merge(reply.tasks.filter((task) => !outbox.has(task.token)), { first });
   if (current && gone.includes(current)) vanished(current);
   if (shown?.task.task_id !== held.current?.task_id || !shown) show();
   else shown.task = held.current;
