@@ -67,7 +67,7 @@ def create_app(
     for routes in (pages.ROUTES, coordinator.ROUTES):
         app.router.routes.extend(routes)
     app.add_route("/static/{name:path}", StaticFiles().serve, methods=["GET"], include_in_schema=False)
-    return Guard(app, campaign.site, answer)
+    return Guard(app, campaign.site, answer, description.HANDLERS)
 
 
 @asynccontextmanager
