@@ -45,7 +45,8 @@ def crowd(seed: int, items: int = 400, each: int = 3) -> tuple[np.ndarray, ...]:
 def slowly(said: list[tuple[int, int, int]], m: int, p: int, k: int, steps: int) -> list[list[float]]:
     """The same model as the paper writes it, in loops."""
     few = [sum(person == one for _, person, _ in said) < OWN_FROM for one in range(p)]
-    posterior = [[1 / k + sum(it == i and la == c for it, _, la in said) for c in range(k)] for i in range(m)]
+    posterior = [[float(sum(it == i and la == c for it, _, la in said)) for c in range(k)] for i in range(m)]
+    posterior = [row if sum(row) else [1.0] * k for row in posterior]
     posterior = [[weight / sum(row) for weight in row] for row in posterior]
     for _ in range(steps):
         prior = [(PRIOR + sum(row[c] for row in posterior)) / (m + k * PRIOR) for c in range(k)]
@@ -144,6 +145,15 @@ def test_one_person_one_answer_and_always_the_same_answer_are_not_errors() -> No
     assert alike.converged
     assert (alike.posterior[:, 0] > 0.9).all()
     assert dawid_skene([0, 1], [0, 0], [0, 0], choices=1).posterior.tolist() == [[1], [1]]
+
+
+def test_who_always_gives_one_answer_may_be_right() -> None:
+    """Two people agree on 30 items that they are so, two others on 10 that they are not: they are believed."""
+    items = np.repeat(np.arange(40), 2)
+    people = np.where(items < 30, 0, 2) + np.tile([0, 1], 40)
+    posterior = dawid_skene(items, people, items < 30, choices=2).posterior
+    assert (posterior.argmax(axis=1) == (np.arange(40) < 30)).all()
+    assert posterior.max(axis=1).min() > 0.9
 
 
 def test_what_is_known_stays_and_measures_people() -> None:
