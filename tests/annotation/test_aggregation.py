@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from waon_build.annotation.aggregation import (
@@ -23,6 +23,7 @@ from waon_build.annotation.aggregation import (
     posterior_of,
 )
 
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SAID = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3), st.integers(0, 2)), max_size=120)
 """(item, person, answer), of 10 items, 4 people and 3 answers."""
 
@@ -108,6 +109,7 @@ def test_a_posterior_says_how_often_it_is_right() -> None:
     assert is_right[sure > 0.95].mean() > 0.95
 
 
+@UNTIMED
 @given(SAID)
 def test_whatever_was_said_shares_are_shares(said: list[tuple[int, int, int]]) -> None:
     """And who says nothing has the matrix of all, what nobody judged the prior."""
@@ -119,6 +121,7 @@ def test_whatever_was_said_shares_are_shares(said: list[tuple[int, int, int]]) -
     np.testing.assert_allclose(model.posterior[10], model.prior, atol=2e-4)
 
 
+@UNTIMED
 @given(SAID, st.randoms())
 def test_the_order_of_answers_items_and_people_changes_nothing(said: list[tuple[int, int, int]], random: Any) -> None:
     items, people, order = list(range(10)), list(range(4)), list(range(len(said)))
@@ -126,8 +129,9 @@ def test_the_order_of_answers_items_and_people_changes_nothing(said: list[tuple[
         random.shuffle(one)
     model = dawid_skene(*arrays(said), 3, 10, 4)
     other = dawid_skene(*arrays([(items[said[at][0]], people[said[at][1]], said[at][2]) for at in order]), 3, 10, 4)
-    np.testing.assert_allclose(other.posterior[items], model.posterior, atol=1e-9)
-    np.testing.assert_allclose(other.confusion[people], model.confusion, atol=1e-9)
+    # Sums in another order may stop a step sooner.
+    np.testing.assert_allclose(other.posterior[items], model.posterior, atol=5e-4)
+    np.testing.assert_allclose(other.confusion[people], model.confusion, atol=5e-4)
 
 
 @pytest.mark.parametrize("known", [None, {}])
@@ -191,6 +195,7 @@ def test_the_majority_tells_its_ties() -> None:
     assert found.tied.tolist() == [False, True, False, False, True]
 
 
+@UNTIMED
 @given(st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=9), min_size=1, max_size=5))
 def test_the_median_is_that_of_the_grades(said: list[list[int]]) -> None:
     """Of an even number the mean of the middle two."""
