@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 from rich.console import Console
+from typer.core import TyperGroup
 
 from waon_build import __version__
 from waon_build import recipe as recipes
@@ -34,8 +35,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+class _CorpusUnlessNamed(TyperGroup):
+    """`audit RECIPE` is `audit corpus RECIPE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        return super().parse_args(ctx, args if named or not args else ["corpus", *args])
+
+
 recipe_app = typer.Typer(no_args_is_help=True, help="Check a recipe, or read what may stand in one.")
 judgements_app = typer.Typer(no_args_is_help=True, help="Take in judgements that were made elsewhere.")
+audit_app = typer.Typer(
+    cls=_CorpusUnlessNamed, no_args_is_help=True, help="Show how a corpus stands (`audit RECIPE`), and its annotation."
+)
+app.add_typer(audit_app, name="audit")
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(judgements_app, name="judgements")
 
@@ -74,15 +89,41 @@ def export(
         _say(f"{sum(release.samples.values()):,} samples in {release.url}")
 
 
-@app.command()
-def audit(
+@audit_app.command("corpus")
+def audit_corpus(
     recipe: RecipePath,
     settings: Settings = None,
     picture: Annotated[Path | None, typer.Option(help="Also write the funnel as an SVG picture to this file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the funnel and the annotation queue."""
+    """Show funnel and queue: what `audit RECIPE` does."""
     _show_audit(recipe, _overrides(settings), as_json, picture)
+
+
+@audit_app.command("annotation")
+def audit_annotation(
+    recipe: RecipePath,
+    settings: Settings = None,
+    out: Annotated[Path | None, typer.Option(help="Also write each table as Parquet and CSV into this folder.")] = None,
+    resamples: Annotated[int, typer.Option(min=1, help="Bootstraps behind each interval of agreement.")] = 200,
+    as_json: AsJson = False,
+) -> None:
+    """Show progress, agreement, people and worth.
+
+    How far the work is and how long it takes; how far people agree; how good and how well paid they are; what
+    the accepted corpus and each filter are worth. What cannot be said says why.
+    """
+    from waon_build import pipeline
+    from waon_build.audit.annotation.report import show
+
+    found = pipeline.audit_annotation(recipes.load(recipe, _overrides(settings)), resamples)
+    if out is not None:
+        files = found.write(out)
+        _say(f"{len(files)} files are in {out}")
+    if as_json:
+        _print_json(found.to_json())
+    else:
+        show(found, Console())
 
 
 @app.command()

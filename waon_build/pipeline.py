@@ -6,10 +6,14 @@ It decides what is run, never where or when: a scheduler (`flows/`, or a test's 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
 
 from waon_build import languages
 from waon_build.annotation import database, decided, decisions, queue
@@ -38,6 +42,9 @@ from waon_build.records import Counts, InputError, Tally, normalised
 from waon_build.rights.tombstones import Tombstones
 from waon_build.sources.site import Crawl
 from waon_build.sources.stage import Extract
+
+if TYPE_CHECKING:
+    from waon_build.audit.annotation.audit import Audit
 
 STAGES = ("crawl", "extract", "text", "plan", "fetch", "image", "dedup", "route")
 
@@ -138,6 +145,25 @@ def state(recipe: Recipe) -> State:
         with database.reading(recipe) as engine:
             counts = progress(engine).counts() if engine is not None else {}
     return read_state(recipe.name, corpus, counts)
+
+
+def audit_annotation(recipe: Recipe, resamples: int = 200) -> Audit:
+    """What the annotation came to. Only reads. resamples: bootstraps behind each interval of agreement. Raises
+    InputError when there is no annotation database yet."""
+    from waon_build.audit.annotation.audit import audit  # pandas: what only runs stages need not wait for it
+
+    with annotated(recipe) as engine:
+        return audit(engine, recipe.name, recipe.annotation, resamples=resamples)
+
+
+@contextmanager
+def annotated(recipe: Recipe) -> Iterator[Engine]:
+    """The annotation database of a recipe, to read, for the length of a `with`. Raises InputError when there
+    is none yet."""
+    with database.reading(recipe) as engine:
+        if engine is None:
+            raise InputError(f"{recipe.name}: nobody was asked yet: run the recipe, which makes the annotation queue")
+        yield engine
 
 
 def _crawls(recipe: Recipe) -> bool:
