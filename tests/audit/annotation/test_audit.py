@@ -84,8 +84,8 @@ def test_what_matters_is_told_in_lines(busy: Any) -> None:
     text = "\n".join(headlines(busy.audit()))
     assert "Left: " in text
     assert "Precision of the accepted pairs (model): 1.00 [0." in text
-    assert "Agreement on match: raw 1.000, alpha 1.000, ac1 1.000." in text
-    assert "Gold answered right: 1.000 [" in text
+    assert "Agreement on match: raw 1.00, alpha 1.00, ac1 1.00." in text
+    assert "Gold answered right: 1.00 [" in text
     assert "Lacking: event 1." in text
     assert (
         "Pay: 1,440 JPY an hour; floor 1,226 (Tokyo, since 2025-10-03, a decree); 0 of 3 people are below it." in text
