@@ -42,7 +42,7 @@ def test_the_annotation_is_audited_by_name(recipe: Path, tmp_path: Path) -> None
     """On the terminal, as one JSON document, and into files."""
     ended = waon_build("audit", "annotation", recipe, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert "Agreement on match: raw 1.000" in ended.stdout
+    assert "Agreement on match: raw 1.00" in ended.stdout
     ended = waon_build("audit", "annotation", recipe, "--json", "--out", "out", "--resamples", 20, cwd=tmp_path)
     assert json.loads(ended.stdout)["decisions"] == [{"kind": "normal", "outcome": "accepted", "tasks": 2}]
     assert "24 files are in out" in ended.stderr
@@ -76,7 +76,7 @@ def test_the_flow_leaves_every_table_and_a_summary_as_artifacts(recipe: Path, tm
     with sqlite3.connect(tmp_path / "prefect" / "prefect.db") as connection:
         artifacts = dict(connection.execute("SELECT key, data FROM artifact WHERE key LIKE 'annotation%'"))
     data = {key: json.loads(text) for key, text in artifacts.items()}
-    assert "- Agreement on match: raw 1.000" in data.pop("annotation")
+    assert "- Agreement on match: raw 1.00" in data.pop("annotation")
     assert json.loads(data["annotation-agreement"]) == shown["agreement"]
     assert {key.removeprefix("annotation-") for key in data} == shown.keys() - {"name", "at", "empty"}
 

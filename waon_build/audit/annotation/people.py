@@ -24,12 +24,12 @@ def gold(found: Said, questions: Questions) -> pd.DataFrame:
 
     The worst come first: a pair that many get wrong is rather a wrong key than many bad people."""
     known = found.given["kind"].isin((Kind.GOLD, Kind.QUALIFICATION)) & found.given["is_live"]
-    keys = found.tasks["key"].to_dict()
+    keys = found.tasks["key"].dropna().to_dict()
     right: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     right["all", ""] = [0, 0]
     answered = found.given.loc[known, ["task_id", "pair_id", "annotator_id", "said"]]
     for task, pair, person, said in answered.itertuples(index=False):
-        key, answers = keys.get(task) or {}, found.distinct[said]
+        key, answers = keys.get(task, {}), found.distinct[said]
         asked = [question for question in questions.questions if question.name in key]
         if not asked:
             continue

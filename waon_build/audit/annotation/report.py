@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -64,19 +65,40 @@ def show(audit: Audit, console: Console) -> None:
         if name in audit.empty:
             console.print(f"{title}: {audit.empty[name]}.", highlight=False)
             continue
-        columns, rows = table(frame.head(ROWS))
         console.print(title, style="bold", highlight=False)
-        shown = Table()
-        for column, kind in zip(columns, (frame[one] for one in _unfolded(frame)), strict=True):
-            numeric = pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind)
-            shown.add_column(column, justify="right" if numeric else "left", overflow="fold")
-        for row in rows:
-            shown.add_row(*row)
-        console.print(shown)
-        if len(frame) > ROWS:
-            console.print(f"{len(frame) - ROWS:,} more rows: `--out FOLDER` writes them all.", highlight=False)
+        first = frame.head(ROWS)
+        if name == "agreement":
+            first = frame[frame["by"] == "all"].drop(columns=["by", "level", "answers"])
+        _show_frame(first, console)
+        if len(frame) > len(first):
+            console.print(f"{len(frame) - len(first):,} more rows: `--out FOLDER` writes them all.", highlight=False)
     for line in headlines(audit):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _show_frame(frame: pd.DataFrame, console: Console) -> None:
+    """A frame as a table, without what is empty in all rows; why a value is undefined is told beneath it."""
+    names = _unfolded(frame)
+    columns, rows = table(frame)
+    whys: dict[str, int] = {}
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    filled = [at for at, name in enumerate(names) if name != "why" and any(row[at].strip("-") for row in rows)]
+    for at in filled:
+        numeric = pd.api.types.is_numeric_dtype(frame[names[at]]) and not pd.api.types.is_bool_dtype(frame[names[at]])
+        shown.add_column(
+            columns[at].replace(" ", "\n"),
+            justify="right" if numeric else "left",
+            no_wrap=f"{names[at]}_low" not in frame,
+        )
+    notes = [row[names.index("why")] if "why" in names else "" for row in rows]
+    if any(notes):
+        shown.add_column("")
+    for row, why in zip(rows, notes, strict=True):
+        note = [f"({whys.setdefault(why, len(whys) + 1)})" if why else ""] if any(notes) else []
+        shown.add_row(*(row[at] for at in filled), *note)
+    console.print(shown)
+    for why, number in whys.items():
+        console.print(f"({number}) {why}", style="dim", highlight=False)
 
 
 def markdown(audit: Audit) -> str:
@@ -123,7 +145,7 @@ def _interval(row: dict[str, Any], name: str, undefined: str = "") -> str:
     value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
     if pd.isna(value):
         return undefined or row["why"]
-    return f"{value:.3f}" if pd.isna(low) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{value:.2f}" if pd.isna(low) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _text(name: str, value: Any, row: dict[str, Any]) -> str:

@@ -45,7 +45,7 @@ class _Believed(NamedTuple):
 def precision(found: Said, match: Coded, questions: Questions, min_match: int) -> pd.DataFrame:
     """The precision of the accepted pairs, a line for each of the three sides. match: what was said to it."""
     accepted = _accepted(found)
-    keys = found.tasks.loc[found.tasks["key"].notna()].set_index("pair_id")["key"].to_dict()
+    keys = found.tasks.dropna(subset="key").set_index("pair_id")["key"].to_dict()
     known = {pair: side for pair, key in keys.items() if (side := _side(key, min_match)) is not None}
     match = _enough(match, min_match)
     keyed = accepted[accepted.isin(known.keys())]
@@ -124,6 +124,8 @@ def _believed(found: Said, match: Coded, kinds: tuple[Kind, ...], known: Mapping
     given = found.given[graded]
     items, pairs = pd.factorize(given["pair_id"])
     people, _ = pd.factorize(given["annotator_id"])
-    certain = {number: known[pair] for number, pair in enumerate(pairs) if pair in known}
+    index = pd.Index(pairs)
+    at = index.get_indexer(pd.Index(list(known), dtype=index.dtype))
+    certain = {int(number): side for number, side in zip(at, known.values(), strict=True) if number >= 0}
     model = dawid_skene(items, people, match.codes[graded], choices=2, item_count=len(pairs), known=certain)
-    return _Believed(pd.Index(pairs), model.posterior[:, ENOUGH])
+    return _Believed(index, model.posterior[:, ENOUGH])
