@@ -7,10 +7,8 @@ document on standard output; what is for people goes to standard error then.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
