@@ -209,8 +209,8 @@ def newcomer(chromium: Any, office: Any, engine: Engine) -> Iterator[Callable[..
         person.page.goto(f"/invite/{token}")
         person.page.locator("input[name=agree]").check()
         person.page.locator("main form button").click()
-        person.page.wait_for_url("**/judge" if role is None else "**")
-        if path != "/judge" or role is not None:
+        person.page.wait_for_url(lambda url: "/invite/" not in url)
+        if not person.page.url.endswith(path):
             person.page.goto(path)
         return person
 

@@ -207,7 +207,11 @@ export class Ask {
   #changed() {
     for (const row of $("fields").querySelectorAll("[data-question]")) {
       const question = this.#step.find((other) => other.name === row.dataset.question);
-      if (question.kind === "consent") row.hidden = !isAsked(question, this.values);
+      if (question.kind !== "consent") continue;
+      const asked = isAsked(question, this.values);
+      const isNew = asked && row.hidden;
+      row.hidden = !asked;
+      if (isNew) row.scrollIntoView({ block: "nearest" });
     }
     this.#foot();
     this.actions.change();
