@@ -183,8 +183,10 @@ def import_judgements(
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take a file of judgements in, through the same door as the annotators' own: our JSONL (one judgement a line),
-    an export of Label Studio (JSON, JSON-MIN), or what Potato wrote (its states, JSONL, CSV, TSV)."""
+    """Take in what other tools wrote, through the same door as the annotators' own.
+
+    Our own JSONL (one judgement a line), an export of Label Studio (JSON, JSON-MIN), or what Potato wrote (its states,
+    JSONL, CSV, TSV). Taken whole or not at all, and a second time changes nothing."""
     from waon_build import pipeline
 
     loaded = recipes.load(recipe, _overrides(settings))

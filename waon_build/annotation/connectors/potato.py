@@ -188,7 +188,7 @@ def _of_lines(path: str) -> Iterator[_Made]:
 def _of_table(path: str, delimiter: str) -> Iterator[_Made]:
     """Potato's export as CSV or TSV: a column for each label that anybody gave."""
     with opened(path) as file:
-        table = csv.DictReader(file, delimiter=delimiter)
+        table = csv.DictReader(file, delimiter=delimiter, strict=True)  # a file cut off is an error
         try:
             if not {"instance_id", "user_id"} <= set(table.fieldnames or ()):
                 raise InputError(f"{path}: instance_id or user_id is missing in its first line: export it anew")
@@ -204,7 +204,9 @@ def _of_table(path: str, delimiter: str) -> Iterator[_Made]:
                 kind = row.get("annotator_origin")
                 yield _Made(where, row["user_id"], row["instance_id"], labels, _is_machine({"kind": kind}))
         except csv.Error as error:
-            raise InputError(f"{path}:{table.line_num}: is not a table ({error}): export it anew") from error
+            raise InputError(
+                f"{path}: after line {table.line_num}: is not a table ({error}): export it anew"
+            ) from error
 
 
 def _is_machine(origin: Any) -> bool:
