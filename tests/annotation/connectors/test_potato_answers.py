@@ -171,7 +171,7 @@ BROKEN = [
     ("answers.tsv", TABLE, "answers.tsv: instance_id or user_id is missing in its first line"),
     ("answers.csv", TABLE + f"{ITEM},hanako,3,not,,\n", "answers.csv:2: has more or fewer cells"),
     ("answers.csv", TABLE + f"{ITEM},hanako,3\n", "answers.csv:2: has more or fewer cells"),
-    ("answers.csv", TABLE + f'{ITEM},hanako,3,"not\n', "answers.csv: after line 2: is not a table"),
+    ("answers.csv", TABLE + f'{ITEM},hanako,3,"not\n', ": is not a table (unexpected end of data)"),
     ("answers.csv", TABLE + f"{ITEM},hanako,3,not\nx,y,3,not\n", "answers.csv:3: instance_id is 'x'"),
 ]
 
