@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+import socket
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from sqlalchemy import Engine, select
+from PIL import Image
+from sqlalchemy import Engine, select, update
 
+from waon_build.annotation import queue
 from waon_build.annotation.connectors.campaign import Campaign
 from waon_build.annotation.connectors.files import import_judgements
-from waon_build.annotation.connectors.tools import FileKind
+from waon_build.annotation.connectors.handing_out import hand_out
+from waon_build.annotation.connectors.tools import FileKind, Tool
+from waon_build.annotation.database import writing
 from waon_build.annotation.guideline import load
 from waon_build.annotation.models import Annotation, Task, live
 from waon_build.recipe import AnnotationSettings
@@ -32,9 +39,60 @@ def campaign(request: pytest.FixtureRequest) -> Campaign:
     return Campaign("small", 2, load(request.param))
 
 
+HOSTILE = (
+    "<script>document.title = 'run'</script><img src=x onerror=\"document.title='run'\"></textarea>"
+    "\" onmouseover=\"document.title='run'\" <svg/onload=document.title='run'> \u202eمرحبا🎍{{7*7}} &lt;b&gt;"
+)
+
+PICTURE = BytesIO()
+Image.new("RGB", (64, 48), (180, 60, 50)).save(PICTURE, "JPEG")
+
+
 @pytest.fixture
 def six_pairs(queued: Callable[..., None]) -> None:
     queued(range(6))
+
+
+class HandedOut(NamedTuple):
+    """Tasks for a real server. hostile: the caption of the sixth, which must be shown and not run. picture: of all."""
+
+    folder: Path
+    hostile: str
+    picture: bytes
+
+
+@pytest.fixture
+def handed_out(engine: Engine, six_pairs: None, tmp_path: Path) -> Callable[[Tool], HandedOut]:
+    def made(tool: Tool) -> HandedOut:
+        with writing(engine) as connection:
+            connection.execute(update(Task).where(Task.pair_id == f"{5:016x}").values(caption=HOSTILE))
+        with engine.connect() as connection:
+            tasks = list(queue.waiting(connection))
+        hand_out(tool, Campaign("small", 2, load("ja")), tasks, tmp_path / "out", lambda *_: PICTURE.getvalue())
+        return HandedOut(tmp_path / "out", HOSTILE, PICTURE.getvalue())
+
+    return made
+
+
+@pytest.fixture
+def chromium() -> Iterator[Any]:
+    """A browser. Skips where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("needs Debian's Chromium")
+    with (
+        playwright.sync_playwright() as browsers,
+        browsers.chromium.launch(executable_path=path, args=["--no-sandbox"]) as browser,
+    ):
+        yield browser
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class Said(NamedTuple):

@@ -10,32 +10,22 @@ import http.cookiejar
 import json
 import os
 import re
-import shutil
-import socket
 import subprocess
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from io import BytesIO
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
-from waon_build.annotation import database, queue
-from waon_build.annotation.connectors.campaign import Campaign
-from waon_build.annotation.connectors.files import import_judgements
-from waon_build.annotation.connectors.handing_out import hand_out
 from waon_build.annotation.connectors.tools import Tool
-from waon_build.annotation.guideline import load
-from waon_build.annotation.models import Annotation, Kind, Source, Task, live
-from waon_build.annotation.routing import place, put
-from waon_build.recipe import AnnotationSettings
+
+TakeIn = Callable[[Path], dict[str, Any]]
+Answers = Callable[[], list[Any]]
 
 LABEL_STUDIO = os.environ.get("WAON_LABEL_STUDIO")
 
@@ -47,9 +37,6 @@ pytestmark = [
 ]
 
 TOKEN = "0123456789abcdef" * 2 + "01234567"
-HOSTILE = "<script>document.title = 'run'</script><img src=x onerror=\"document.title='run'\">\u202eمرحبا🎍{{7*7}}"
-PICTURE = BytesIO()
-Image.new("RGB", (64, 48), (180, 60, 50)).save(PICTURE, "JPEG")
 
 
 class Studio:
@@ -107,10 +94,10 @@ class Studio:
         self.call("POST", "/api/storages/localfiles", storage)
         return number
 
-    def tasks(self, project: int) -> dict[str, Any]:
-        """The tasks of a project, by pair_id."""
+    def tasks(self, project: int) -> dict[int, Any]:
+        """The tasks of a project, by the number of the pair."""
         listed = self.call("GET", f"/api/tasks?project={project}&page_size=100")["tasks"]
-        return {task["data"]["pair_id"]: task for task in listed}
+        return {int(task["data"]["pair_id"], 16): task for task in listed}
 
     def answer(self, task: int, skipped: bool = False, **answers: Any) -> int:
         """Answer a task as its page does; returns the annotation's id."""
@@ -129,65 +116,28 @@ class Studio:
         body = {"result": result, "was_cancelled": skipped, "lead_time": 6.25}
         return int(self.call("POST", f"/api/tasks/{task}/annotations/", body)["id"])
 
-    def export(self, project: int, form: str, path: Path) -> str:
+    def export(self, project: int, form: str, path: Path) -> Path:
         content = self.call("GET", f"/api/projects/{project}/export?exportType={form}")
         path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-        return str(path)
-
-
-def pair(number: int, caption: str) -> dict[str, Any]:
-    return {
-        "pair_id": f"{number:016x}",
-        "cluster_id": f"{number:016x}",
-        "url": f"https://images.example/{number}.jpg",
-        "caption": caption,
-        "caption_source": "alt",
-        "page_url": "",
-        "page_title": "",
-        "stored_in": "part",
-        "offset": 0,
-        "size": 1,
-        "format": "jpg",
-        "width": 64,
-        "height": 48,
-    }
+        return path
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = database.connect(f"sqlite:///{tmp_path}/annotation.db")
-    pairs = [*(pair(number, f"第{number}の門松") for number in range(4)), pair(4, HOSTILE)]
-    put(engine, Kind.NORMAL, pairs, 2, datetime.now(UTC))
-    place(engine, 2)
-    yield engine
-    engine.dispose()
+def handed(handed_out: Callable[[Tool], Any]) -> Any:
+    return handed_out(Tool.LABEL_STUDIO)
 
 
 @pytest.fixture
-def folder(engine: Engine, tmp_path: Path) -> Path:
-    """The tasks, handed out."""
-    campaign = Campaign("small", 2, load("ja"))
-    with engine.connect() as connection:
-        hand_out(
-            Tool.LABEL_STUDIO, campaign, queue.waiting(connection), tmp_path / "out", lambda *_: PICTURE.getvalue()
-        )
-    return tmp_path / "out"
-
-
-@pytest.fixture
-def studio(folder: Path, tmp_path: Path) -> Iterator[Studio]:
+def studio(handed: Any, free_port: int, tmp_path: Path) -> Iterator[Studio]:
     """A server of our own, on SQLite, with nobody to report to, started as the folder's README says."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     quiet = {"LATEST_VERSION_CHECK": "false", "COLLECT_ANALYTICS": "false", "SENTRY_DSN": "", "FRONTEND_SENTRY_DSN": ""}
     local = {
         "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
-        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(folder),
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(handed.folder),
     }
     ours = {"LABEL_STUDIO_BASE_DATA_DIR": str(tmp_path / "data"), "HOME": str(tmp_path)}
     command = [str(Path(LABEL_STUDIO or "").absolute()), "start", "--no-browser", "--internal-host", "127.0.0.1"]
-    command += ["--port", str(port), "--data-dir", str(tmp_path / "data")]
+    command += ["--port", str(free_port), "--data-dir", str(tmp_path / "data")]
     command += ["--username", "one@example.org", "--password", "a-long-password-1"]
     command += ["--user-token", TOKEN, "--enable-legacy-api-token"]
     with (tmp_path / "server.log").open("wb") as log:
@@ -199,7 +149,7 @@ def studio(folder: Path, tmp_path: Path) -> Iterator[Studio]:
         }
         server = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=log, stderr=log)
     try:
-        found = Studio(f"http://127.0.0.1:{port}")
+        found = Studio(f"http://127.0.0.1:{free_port}")
         _wait_for(found, server, tmp_path / "server.log")
         yield found
     finally:
@@ -219,106 +169,84 @@ def _wait_for(studio: Studio, server: subprocess.Popen[bytes], log: Path) -> Non
     raise AssertionError(log.read_text(errors="replace")[-2000:])
 
 
-def said(engine: Engine) -> list[tuple[int, int | None, dict[str, Any]]]:
-    """(pair's number, milliseconds, answers) of what is in the queue."""
-    rows = (
-        select(Task.pair_id, Annotation.wall_ms, Annotation.answers)
-        .join(Task, Task.id == Annotation.task_id)
-        .where(live(Annotation), Annotation.source == Source.LABEL_STUDIO)
-        .order_by(Task.pair_id, Annotation.id)
-    )
-    with engine.connect() as connection:
-        return [(int(pair_id, 16), wall_ms, answers) for pair_id, wall_ms, answers in connection.execute(rows)]
-
-
 def test_tasks_go_to_a_real_server_and_what_two_people_say_comes_back(
-    studio: Studio, folder: Path, engine: Engine, tmp_path: Path
+    studio: Studio, handed: Any, engine: Engine, take_in: TakeIn, said: Answers, tmp_path: Path
 ) -> None:
-    project = studio.project(folder)
+    project = studio.project(handed.folder)
     tasks = studio.tasks(project)
-    assert tasks[f"{4:016x}"]["data"]["caption"] == HOSTILE
-    assert studio.call("GET", tasks[f"{0:016x}"]["data"]["picture"]) == PICTURE.getvalue()
+    assert tasks[5]["data"]["caption"] == handed.hostile
+    assert studio.call("GET", tasks[0]["data"]["picture"]) == handed.picture
 
     one, two = studio, studio.invited("two@example.org")
-    first = one.answer(tasks[f"{0:016x}"]["id"], match="3", culture="specific", category="food")
-    two.answer(tasks[f"{0:016x}"]["id"], match="2", culture="related")
+    first = one.answer(tasks[0]["id"], match="3", culture="specific", category="food")
+    two.answer(tasks[0]["id"], match="2", culture="related")
     flags, better = ["advertisement", "generated"], ['毬の、\n"よい"文']
     whole = {"category": "event", "flags": flags, "better_caption": better, "better_caption_consent": "yes"}
-    one.answer(tasks[f"{1:016x}"]["id"], match="cannot_tell", culture="related", **whole)
-    one.answer(tasks[f"{2:016x}"]["id"], match="0", culture="not", better_caption_consent="yes")
-    two.answer(tasks[f"{2:016x}"]["id"], match="1")
-    one.answer(tasks[f"{3:016x}"]["id"], skipped=True)
-    two.answer(tasks[f"{3:016x}"]["id"], match="1", culture="not", flags="personal")
+    one.answer(tasks[1]["id"], match="cannot_tell", culture="related", **whole)
+    one.answer(tasks[2]["id"], match="0", culture="not", better_caption_consent="yes")
+    two.answer(tasks[2]["id"], match="1")
+    one.answer(tasks[3]["id"], skipped=True)
+    two.answer(tasks[3]["id"], match="1", culture="not", flags="personal")
 
-    settings = AnnotationSettings()
-    counts = import_judgements(engine, studio.export(project, "JSON", tmp_path / "all.json"), settings).to_json()
+    counts = take_in(studio.export(project, "JSON", tmp_path / "all.json"))
     assert counts == {"read": 7, "kept": 5, "dropped": {"skipped": 1, "unfinished": 1}}
     event = {"match": "cannot_tell", "culture": "related", "category": "event", "flags": flags}
-    assert said(engine) == [
+    assert [(a.pair, a.wall_ms, a.answers) for a in said()] == [
         (0, 6250, {"match": 3, "culture": "specific", "category": "food"}),
         (0, 6250, {"match": 2, "culture": "related"}),
         (1, 6250, {**event, "better_caption": better[0], "better_caption_consent": True}),
         (2, 6250, {"match": 0, "culture": "not"}),
         (3, 6250, {"match": 1, "culture": "not", "flags": ["personal"]}),
     ]
-    counts = import_judgements(engine, studio.export(project, "JSON_MIN", tmp_path / "min.json"), settings).to_json()
+    counts = take_in(studio.export(project, "JSON_MIN", tmp_path / "min.json"))
     assert counts == {"read": 6, "kept": 0, "dropped": {"already_there": 5, "unfinished": 1}}
 
     result = studio.call("GET", f"/api/annotations/{first}/")["result"]
     result[0]["value"]["choices"] = ["1"]
     one.call("PATCH", f"/api/annotations/{first}/", {"result": result, "lead_time": 9.5})
-    counts = import_judgements(engine, studio.export(project, "JSON", tmp_path / "all.json"), settings).to_json()
-    assert counts["kept"] == 1
-    assert (0, 9500, {"match": 1, "culture": "specific", "category": "food"}) in said(engine)
-    assert b"example.org" not in (tmp_path / "annotation.db").read_bytes()
+    assert take_in(studio.export(project, "JSON", tmp_path / "all.json"))["kept"] == 1
+    changed = {"match": 1, "culture": "specific", "category": "food"}
+    assert (0, 9500, changed) in [(a.pair, a.wall_ms, a.answers) for a in said()]
+    assert b"example.org" not in Path(str(engine.url.database)).read_bytes()
 
 
 def test_its_page_asks_what_is_to_be_asked_and_shows_a_hostile_caption_as_text(
-    studio: Studio, folder: Path, engine: Engine, tmp_path: Path
+    studio: Studio, handed: Any, chromium: Any, take_in: TakeIn, said: Answers, tmp_path: Path
 ) -> None:
-    sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("needs Debian's Chromium")
-    project = studio.project(folder)
-    hostile = studio.tasks(project)[f"{4:016x}"]["id"]
-    asked_elsewhere: list[str] = []
-    with (
-        sync_playwright() as browsers,
-        browsers.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as one,
-    ):
-        page = one.new_page(viewport={"width": 1500, "height": 950})
-        page.on("request", lambda request: asked_elsewhere.append(request.url))
-        page.goto(f"{studio.address}/user/login/")
-        page.fill("input[name=email]", "one@example.org")
-        page.fill("input[name=password]", "a-long-password-1")
-        page.click("button[type=submit]")
-        page.wait_for_url(re.compile("/(projects|$)"))
-        page.goto(f"{studio.address}/projects/{project}/data?task={hostile}")
+    project = studio.project(handed.folder)
+    task = studio.tasks(project)[5]["id"]
+    asked: list[str] = []
+    page = chromium.new_page(viewport={"width": 1500, "height": 950})
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{studio.address}/user/login/")
+    page.fill("input[name=email]", "one@example.org")
+    page.fill("input[name=password]", "a-long-password-1")
+    page.click("button[type=submit]")
+    page.wait_for_url(re.compile("/(projects|$)"))
+    page.goto(f"{studio.address}/projects/{project}/data?task={task}")
 
-        def pick(label: str) -> None:
-            page.locator("label").filter(has_text=label).first.click()
+    def pick(label: str) -> None:
+        page.locator("label").filter(has_text=re.compile(label)).first.click()
 
-        page.get_by_text("文は、写真に写っているものを言い表していますか。").wait_for()
-        assert page.get_by_text("<script>document.title").is_visible()
-        category = page.get_by_text("いちばん近い分野はどれですか。")
-        assert not category.is_visible()
-        pick("よく合っている")
-        page.locator("label").filter(has_text=re.compile("^固有")).click()
-        category.wait_for()
-        pick("食べ物・飲み物")
-        pick("関係がない")
-        category.wait_for(state="hidden")
-        page.locator("textarea").first.fill("書いただけで、足すボタンは押さない")
-        pick("この文を公開してもよい")
-        with page.expect_response(lambda reply: reply.request.method == "POST" and "/annotations" in reply.url):
-            page.get_by_test_id("bottombar-submit-button").click()
-        assert page.title() != "run"
-    assert [url for url in asked_elsewhere if not url.startswith((studio.address, "data:", "blob:"))] == []
-    exported = studio.export(project, "JSON", tmp_path / "all.json")
-    assert import_judgements(engine, exported, AnnotationSettings()).kept == 1
-    ((number, wall_ms, answers),) = said(engine)
+    page.get_by_text("文は、写真に写っているものを言い表していますか。").wait_for()
+    assert page.get_by_text(handed.hostile).last.is_visible()
+    category = page.get_by_text("いちばん近い分野はどれですか。")
+    assert not category.is_visible()
+    pick("^よく合っている")
+    pick("^固有")
+    category.wait_for()
+    pick("^食べ物・飲み物")
+    pick("^関係がない")
+    category.wait_for(state="hidden")
+    page.locator("textarea").first.fill("書いただけで、足すボタンは押さない")
+    pick("^この文を公開してもよい")
+    with page.expect_response(lambda reply: reply.request.method == "POST" and "/annotations" in reply.url):
+        page.get_by_test_id("bottombar-submit-button").click()
+    assert page.title() != "run"
+    assert [url for url in asked if not url.startswith((studio.address, "data:", "blob:"))] == []
+
+    assert take_in(studio.export(project, "JSON", tmp_path / "all.json"))["kept"] == 1
+    (answer,) = said()
     better = {"better_caption": "書いただけで、足すボタンは押さない", "better_caption_consent": True}
-    assert (number, answers) == (4, {"match": 3, "culture": "not", **better})
-    assert wall_ms is not None
-    assert wall_ms > 0
+    assert (answer.pair, answer.answers) == (5, {"match": 3, "culture": "not", **better})
+    assert answer.wall_ms > 0
