@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, select, update
 
-from waon_build.annotation import queue
+from waon_build.annotation import queue, reports
 from waon_build.annotation.database import inserting, writing
 from waon_build.annotation.models import Annotator, Identity, Kind, Role, Source, Standing, State, Task
 from waon_build.annotation.questions import Answers
 from waon_build.annotation.queue import How
-from waon_build.annotation.refusals import NotActive, OverlapReached, TaskWithdrawn
+from waon_build.annotation.refusals import AlreadyAnswered, NotActive, OverlapReached, TaskWithdrawn
 from waon_build.recipe import AnnotationSettings
 from waon_build.records import Counts, InputError, Reason
 
@@ -70,7 +70,7 @@ BY_MACHINE = Reason(
 UNFINISHED = Reason(
     "unfinished",
     stage="judgements",
-    what="A judgement that lacks an answer which is required.",
+    what="A judgement that lacks an answer which is required, and reports no harm.",
     why="It was begun and not ended: other tools keep what was clicked so far.",
 )
 
@@ -92,6 +92,8 @@ class Judgement(NamedTuple):
     """Which of the pair's tasks was answered, when that is known."""
     wall_ms: int | None = None
     """Milliseconds by the clock, when they are known."""
+    finished: bool = True
+    """If not, nothing of it is taken but its reports of harm."""
 
 
 def take_in(
@@ -192,6 +194,8 @@ def _take(
     now: datetime,
 ) -> Reason | None:
     """Lease the task for its annotator and submit; the reason when nothing was taken."""
+    if not judgement.finished:
+        return _report(connection, judgement, annotator, task, settings, now)
     answers, how = judgement.answers, How(source, wall_ms=judgement.wall_ms)
     try:
         before = queue.live_answer(connection, annotator, task.id)
@@ -211,6 +215,33 @@ def _take(
         return TASK_WITHDRAWN
     except NotActive:
         return NOT_ACTIVE
+    return None
+
+
+def _report(
+    connection: Connection,
+    judgement: Judgement,
+    annotator: str,
+    task: _Found,
+    settings: AnnotationSettings,
+    now: datetime,
+) -> Reason | None:
+    """Take the reports of harm of somebody who did not answer the rest. It is never too late for one."""
+    before = reports.reported_by(connection, annotator, task.id)
+    new = [flag for flag in judgement.answers.rejecting if flag not in before]
+    if not new:
+        return ALREADY_THERE
+    try:
+        leased = queue.lease_task(connection, annotator, task.id, now, settings.lease_minutes)
+        queue.release(connection, annotator, [leased.token], now)
+    except (OverlapReached, AlreadyAnswered):
+        pass
+    except TaskWithdrawn:
+        return TASK_WITHDRAWN
+    except NotActive:
+        return NOT_ACTIVE
+    for flag in new:
+        reports.pull(connection, annotator, task.id, flag, "", now)
     return None
 
 

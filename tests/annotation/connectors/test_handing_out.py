@@ -36,8 +36,11 @@ def test_a_folder_holds_tasks_interface_pictures_and_how_to_go_on(
     made = hand_out(tool, campaign, waiting, tmp_path / "out", bytes_of, lambda *done: told.append(done))
     assert made == HandedOut(tasks=6, pictures=6)
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names >= {"README.md", "pictures"}
-    assert len(names) == 4
+    assert names >= {"README.md", "guideline.html", "pictures"}
+    assert len(names) == 5
+    guideline = (tmp_path / "out" / "guideline.html").read_text(encoding="utf-8")
+    for section in campaign.guideline.sections.values():
+        assert section.html in guideline
     for task in waiting:
         written = (tmp_path / "out" / "pictures" / f"{task.pair_id}.jpg").read_bytes()
         assert written == bytes_of(task.stored_in, task.offset, task.size)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, update
 
+from waon_build.annotation import queue, reports
 from waon_build.annotation.connectors.tools import FileKind
-from waon_build.annotation.models import Annotation, Annotator
+from waon_build.annotation.database import writing
+from waon_build.annotation.models import Annotation, Annotator, Kind, Standing, Task
+from waon_build.annotation.routing import pair_ids, retire
 from waon_build.records import InputError
 
 pytestmark = pytest.mark.usefixtures("six_pairs")
@@ -108,6 +112,38 @@ def test_what_is_not_chosen_is_no_answer(take_in: TakeIn, said: Answers) -> None
     not_chosen = [("flags", "harmful", False), ("flags", "personal", None), ("better_caption", "text_box", "")]
     take_in(state(*whole(), *not_chosen, ("flags", "generated", "generated")))
     assert [a.answers for a in said()] == [{"match": 3, "culture": "not", "flags": ["generated"]}]
+
+
+def test_harm_is_reported_by_who_did_not_answer_the_rest(take_in: TakeIn, engine: Engine, said: Answers) -> None:
+    """One person's word is enough, and they need not look on."""
+    half = state(("match", "3", "3"), ("flags", "harmful", "harmful"), ("flags", "generated", "generated"))
+    assert take_in(half) == {"read": 1, "kept": 1, "dropped": {}}
+    assert said() == []
+    with engine.connect() as connection:
+        assert reports.is_pulled(connection, f"{0:016x}")
+        assert f"{0:016x}" not in {task.pair_id for task in queue.waiting(connection)}
+        assert connection.execute(select(Task.held, Task.answered, Task.wanted).where(Task.id == 1)).one() == (0, 0, 2)
+    assert take_in(half)["dropped"] == {"already_there": 1}
+    both = state(("flags", "harmful", "harmful"), ("flags", "personal", "personal"))
+    assert take_in(both)["kept"] == 1
+    with engine.connect() as connection:
+        assert [report.kind for report in reports.open_reports(connection)] == ["harmful", "personal"]
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+def test_a_report_is_never_too_late_unless_the_pair_is_gone_or_its_annotator_is_out(
+    take_in: TakeIn, engine: Engine, now: datetime, is_full: bool
+) -> None:
+    if is_full:
+        take_in("\n".join(line(user_id=f"annotator {number}") for number in range(5)), "answers.jsonl")
+    half = [state(("flags", "harmful", "harmful"), user_id=who) for who in ("a", "b")]
+    assert take_in(half[0])["kept"] == 1
+    retire(engine, Kind.NORMAL, pair_ids([]), now)
+    assert take_in(half[1])["dropped"] == {"task_withdrawn": 1}
+    with writing(engine) as connection:
+        connection.execute(update(Annotator).values(standing=Standing.BLOCKED))
+    other = state(("flags", "personal", "personal"), user_id="a")
+    assert take_in(other)["dropped"] == {"not_active": 1}
 
 
 def test_what_a_machine_says_is_left_out_with_a_reason(take_in: TakeIn) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +30,15 @@ class Campaign(NamedTuple):
         """Say in a folder how to go on with it. text: the file beside this one that says it."""
         readme = resources.files(__package__).joinpath(text).read_text(encoding="utf-8")
         (folder / "README.md").write_text(readme.replace("OVERLAP", str(self.overlap)), encoding="utf-8")
+
+    def write_guideline(self, folder: Path) -> None:
+        """Write what annotators read, as one page."""
+        sections = "".join(
+            f"<h2>{escape(section.title)}</h2>\n{section.html}" for section in self.guideline.sections.values()
+        )
+        head = f'<!doctype html>\n<html lang="{escape(self.guideline.language)}">\n<meta charset="utf-8">\n'
+        page = f"{head}<title>{escape(self.guideline.title)}</title>\n{self.guideline.introduction}{sections}"
+        (folder / "guideline.html").write_text(page, encoding="utf-8")
 
 
 def picture_of(task: Shown) -> str:

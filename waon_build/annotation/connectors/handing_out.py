@@ -1,7 +1,7 @@
 """Writes the tasks that want answers into a folder, for people who judge with another tool.
 
-The folder holds what the tool is given (tasks, labelling interface), the pictures, and a README on how to
-go on. It is made whole or not at all. Pictures are copies out of the corpus: no tool asks a stranger's
+The folder holds what the tool is given (tasks, labelling interface), the pictures, the guideline, and a
+README on how to go on. It is made whole or not at all. Pictures are copies out of the corpus: no tool asks a stranger's
 server for one.
 """
 
@@ -55,6 +55,7 @@ def hand_out(
     noted = _Noted()
     with _new(folder) as aside:
         (aside / PICTURES).mkdir()
+        campaign.write_guideline(aside)
         write(aside, campaign, noted.among(tasks))
         _copy(noted.pictures, aside / PICTURES, image_bytes, progress or (lambda done, total: None))
     return HandedOut(noted.tasks, len(noted.pictures))

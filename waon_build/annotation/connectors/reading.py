@@ -77,9 +77,11 @@ def judged(
     """What somebody said in another tool, or the reason why it is left.
 
     given: question -> answer; None, "" and [] are no answer. An answer to a question that was not asked
-    is left out: tools keep what was said before a question was hidden again. Raises InputError for what
-    the questions do not allow."""
-    answers = {name: answer for name, answer in given.items() if name not in {one.name for one in questions.questions}}
+    is left out: tools keep what was said before a question was hidden again. Of what is unfinished a report
+    of harm is taken: whoever saw it need not answer the rest. Raises InputError for what the questions do
+    not allow."""
+    answers = {name: answer for name, answer in given.items() if not questions.has(name)}
+    is_finished = True
     for question in questions.questions:
         answer = given.get(question.name)
         if isinstance(answer, str):
@@ -89,12 +91,20 @@ def judged(
         if answer is not None and answer != "" and answer != []:
             answers[question.name] = answer
         elif question.required:
-            return UNFINISHED
+            is_finished = False
     try:
-        checked = questions.answers(answers, version)
+        checked = (questions if is_finished else _without_duties(questions)).answers(answers, version)
     except AnswerError as error:
         raise InputError(f"{where}: {error}") from error
-    return Judgement(where, annotator, checked, pair_id=pair_id, task_id=task_id, wall_ms=wall_ms)
+    if not is_finished and not checked.rejecting:
+        return UNFINISHED
+    return Judgement(where, annotator, checked, pair_id=pair_id, task_id=task_id, wall_ms=wall_ms, finished=is_finished)
+
+
+def _without_duties(questions: Questions) -> Questions:
+    """The same questions, none of them required."""
+    asked = tuple(question.model_copy(update={"required": False}) for question in questions.questions)
+    return questions.model_copy(update={"questions": asked})
 
 
 def _refuse(constant: str) -> NoReturn:
