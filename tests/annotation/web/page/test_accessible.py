@@ -118,4 +118,3 @@ def test_motion_is_reduced_and_forced_colours_show_what_is_chosen(newcomer: Any)
     chosen = person.page.locator(".option--chosen")
     style = chosen.evaluate("one => [getComputedStyle(one).outlineStyle, getComputedStyle(one).transitionDuration]")
     assert style == ["solid", "0s"]
-

@@ -266,7 +266,9 @@ def test_zoom_holds_the_focus_and_gives_it_back(person: Any) -> None:
     assert person.page.locator("#zoom").is_visible()
     for _ in range(6):
         person.press("Tab")
-        assert person.page.evaluate("document.activeElement.closest('#zoom') !== null || document.activeElement === document.body")
+        assert person.page.evaluate(
+            "document.activeElement.closest('#zoom') !== null || document.activeElement === document.body"
+        )
     person.page.locator("#zoom-view").focus()
     person.press("+", "+", "ArrowLeft")
     assert "scale(1.96)" in person.page.locator("#zoom-view img").get_attribute("style")

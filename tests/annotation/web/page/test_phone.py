@@ -47,9 +47,7 @@ def test_five_pairs_are_judged_with_the_thumb(phone: Any) -> None:
         phone.page.locator("#next").tap()
         phone.see_picture()
     phone.wait_until_saved()
-    assert phone.said() == {
-        caption: {"match": 3, "culture": "specific", "category": "food"} for caption in captions
-    }
+    assert phone.said() == {caption: {"match": 3, "culture": "specific", "category": "food"} for caption in captions}
     assert set(phone.devices()) == {"touch"}
 
 

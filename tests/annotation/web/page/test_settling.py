@@ -29,7 +29,9 @@ def until_adjudicated(engine: Engine) -> None:
     raise AssertionError("nothing is to be settled")
 
 
-def test_somebody_who_settles_a_pair_sees_what_others_said_without_names(office: Any, newcomer: Any, engine: Engine) -> None:
+def test_somebody_who_settles_a_pair_sees_what_others_said_without_names(
+    office: Any, newcomer: Any, engine: Engine
+) -> None:
     for match in (0, 3):
         other = office.person()
         (task,) = other.call("claim").json()["tasks"]
