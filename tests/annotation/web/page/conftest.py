@@ -24,10 +24,15 @@ from waon_build.demo import pictures
 
 SCENES = ("koi", "pagoda", "castle", "machiya", "cat", "crane")
 PART = "g0001-000001"
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PATIENCE = 10_000
 """Milliseconds."""
 
