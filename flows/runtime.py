@@ -21,6 +21,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from waon_build import pipeline
 from waon_build import recipe as recipes
 from waon_build.ending import end_on_ctrl_c, end_with_parent, leave
+from waon_build.recipe import Recipe
 from waon_build.records import InputError, Tally
 
 P = ParamSpec("P")
@@ -68,14 +69,16 @@ def watcher() -> Watcher:
     return _watcher.get(Nobody())
 
 
-def run_as_script(flow: Callable[[str], Any], *failures: type[Exception]) -> None:
+def run_as_script(
+    flow: Callable[[str], Any], *failures: type[Exception], check: Callable[[Recipe], object] = pipeline.check
+) -> None:
     """What `python -m flows.NAME RECIPE` does: 0 on success, 1 with one line for `failures`, 2 with one line
-    for bad input, found before the seconds that Prefect takes to start where it can be."""
+    for bad input, which `check` finds before the seconds that Prefect takes to start."""
     if len(sys.argv) != 2:
         sys.exit(f"usage: python -m {getattr(sys.modules['__main__'].__spec__, 'name', 'flows')} RECIPE")
     end_on_ctrl_c()
     try:
-        pipeline.check(recipes.load(sys.argv[1]))
+        check(recipes.load(sys.argv[1]))
         flow(sys.argv[1])
     except InputError as error:
         print(error, file=sys.stderr)

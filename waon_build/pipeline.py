@@ -6,11 +6,16 @@ It decides what is run, never where or when: a scheduler (`flows/`, or a test's 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
+from sqlalchemy import Engine
+
+from waon_build import languages
 from waon_build.annotation import database, decided, decisions, queue
 from waon_build.annotation.judgements import import_judgements
 from waon_build.annotation.progress import progress
@@ -33,10 +38,13 @@ from waon_build.fetch.politeness import Politeness
 from waon_build.fetch.stage import Fetch, Plan
 from waon_build.filters.stage import FilterImage, FilterText
 from waon_build.recipe import Recipe, SiteSource
-from waon_build.records import Counts, InputError, Tally
+from waon_build.records import Counts, InputError, Tally, normalised
 from waon_build.rights.tombstones import Tombstones
 from waon_build.sources.site import Crawl
 from waon_build.sources.stage import Extract
+
+if TYPE_CHECKING:
+    from waon_build.audit.annotation.audit import Audit
 
 STAGES = ("crawl", "extract", "text", "plan", "fetch", "image", "dedup", "route")
 
@@ -111,7 +119,8 @@ def export(recipe: Recipe, name: str | None = None, progress: Callable[[int, int
     corpus = open_corpus(recipe)
     with database.opened(recipe) as engine:
         decisions.decide(engine, recipe.annotation)
-        accepted = (Accepted(*pair) for pair in decided.accepted(engine))
+        questions = load_questions(recipe.annotation.guideline)
+        accepted = (_publishable(recipe, pair) for pair in decided.accepted(engine, questions))
         return write_release(recipe, corpus, accepted, name, progress, _provenance(recipe, corpus))
 
 
@@ -138,6 +147,25 @@ def state(recipe: Recipe) -> State:
     return read_state(recipe.name, corpus, counts)
 
 
+def audit_annotation(recipe: Recipe, resamples: int = 200) -> Audit:
+    """What the annotation came to. Only reads. resamples: bootstraps behind each interval of agreement. Raises
+    InputError when there is no annotation database yet."""
+    from waon_build.audit.annotation.audit import audit  # pandas: what only runs stages need not wait for it
+
+    with annotated(recipe) as engine:
+        return audit(engine, recipe.name, recipe.annotation, resamples=resamples)
+
+
+@contextmanager
+def annotated(recipe: Recipe) -> Iterator[Engine]:
+    """The annotation database of a recipe, to read, for the length of a `with`. Raises InputError when there
+    is none yet."""
+    with database.reading(recipe) as engine:
+        if engine is None:
+            raise InputError(f"{recipe.name}: nobody was asked yet: run the recipe, which makes the annotation queue")
+        yield engine
+
+
 def _crawls(recipe: Recipe) -> bool:
     return any(isinstance(source, SiteSource) for source in recipe.sources)
 
@@ -152,6 +180,13 @@ def _provenance(recipe: Recipe, corpus: Corpus) -> Provenance:
         guidelines={guideline: load_questions(guideline).version},
         annotators=judged.annotators,
     )
+
+
+def _publishable(recipe: Recipe, pair: decided.AcceptedPair) -> Accepted:
+    """A pair as it is released: a caption that an annotator wrote goes with it when it holds nothing personal."""
+    written = normalised(pair.native_caption)
+    is_personal = bool(languages.get(recipe.language).personal_data(written))
+    return Accepted(**{**pair._asdict(), "native_caption": "" if is_personal else written})
 
 
 def _frozen_pairs(recipe: Recipe) -> set[str]:

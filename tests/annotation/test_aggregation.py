@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from waon_build.annotation.aggregation import (
@@ -23,6 +23,7 @@ from waon_build.annotation.aggregation import (
     posterior_of,
 )
 
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SAID = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3), st.integers(0, 2)), max_size=120)
 """(item, person, answer), of 10 items, 4 people and 3 answers."""
 
@@ -45,7 +46,8 @@ def crowd(seed: int, items: int = 400, each: int = 3) -> tuple[np.ndarray, ...]:
 def slowly(said: list[tuple[int, int, int]], m: int, p: int, k: int, steps: int) -> list[list[float]]:
     """The same model as the paper writes it, in loops."""
     few = [sum(person == one for _, person, _ in said) < OWN_FROM for one in range(p)]
-    posterior = [[1 / k + sum(it == i and la == c for it, _, la in said) for c in range(k)] for i in range(m)]
+    posterior = [[float(sum(it == i and la == c for it, _, la in said)) for c in range(k)] for i in range(m)]
+    posterior = [row if sum(row) else [1.0] * k for row in posterior]
     posterior = [[weight / sum(row) for weight in row] for row in posterior]
     for _ in range(steps):
         prior = [(PRIOR + sum(row[c] for row in posterior)) / (m + k * PRIOR) for c in range(k)]
@@ -107,6 +109,7 @@ def test_a_posterior_says_how_often_it_is_right() -> None:
     assert is_right[sure > 0.95].mean() > 0.95
 
 
+@UNTIMED
 @given(SAID)
 def test_whatever_was_said_shares_are_shares(said: list[tuple[int, int, int]]) -> None:
     """And who says nothing has the matrix of all, what nobody judged the prior."""
@@ -118,6 +121,7 @@ def test_whatever_was_said_shares_are_shares(said: list[tuple[int, int, int]]) -
     np.testing.assert_allclose(model.posterior[10], model.prior, atol=2e-4)
 
 
+@UNTIMED
 @given(SAID, st.randoms())
 def test_the_order_of_answers_items_and_people_changes_nothing(said: list[tuple[int, int, int]], random: Any) -> None:
     items, people, order = list(range(10)), list(range(4)), list(range(len(said)))
@@ -125,8 +129,9 @@ def test_the_order_of_answers_items_and_people_changes_nothing(said: list[tuple[
         random.shuffle(one)
     model = dawid_skene(*arrays(said), 3, 10, 4)
     other = dawid_skene(*arrays([(items[said[at][0]], people[said[at][1]], said[at][2]) for at in order]), 3, 10, 4)
-    np.testing.assert_allclose(other.posterior[items], model.posterior, atol=1e-9)
-    np.testing.assert_allclose(other.confusion[people], model.confusion, atol=1e-9)
+    # Sums in another order may stop a step sooner.
+    np.testing.assert_allclose(other.posterior[items], model.posterior, atol=5e-4)
+    np.testing.assert_allclose(other.confusion[people], model.confusion, atol=5e-4)
 
 
 @pytest.mark.parametrize("known", [None, {}])
@@ -144,6 +149,15 @@ def test_one_person_one_answer_and_always_the_same_answer_are_not_errors() -> No
     assert alike.converged
     assert (alike.posterior[:, 0] > 0.9).all()
     assert dawid_skene([0, 1], [0, 0], [0, 0], choices=1).posterior.tolist() == [[1], [1]]
+
+
+def test_who_always_gives_one_answer_may_be_right() -> None:
+    """Two people agree on 30 items that they are so, two others on 10 that they are not: they are believed."""
+    items = np.repeat(np.arange(40), 2)
+    people = np.where(items < 30, 0, 2) + np.tile([0, 1], 40)
+    posterior = dawid_skene(items, people, items < 30, choices=2).posterior
+    assert (posterior.argmax(axis=1) == (np.arange(40) < 30)).all()
+    assert posterior.max(axis=1).min() > 0.9
 
 
 def test_what_is_known_stays_and_measures_people() -> None:
@@ -181,6 +195,7 @@ def test_the_majority_tells_its_ties() -> None:
     assert found.tied.tolist() == [False, True, False, False, True]
 
 
+@UNTIMED
 @given(st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=9), min_size=1, max_size=5))
 def test_the_median_is_that_of_the_grades(said: list[list[int]]) -> None:
     """Of an even number the mean of the middle two."""

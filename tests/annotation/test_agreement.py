@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as some
 
@@ -22,6 +22,7 @@ from waon_build.annotation.agreement import (
     agreement_of_person,
 )
 
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TABLES = some.arrays(np.int64, st.tuples(st.integers(1, 12), st.integers(2, 4)), elements=st.integers(0, 4))
 LEVELS = st.sampled_from(["nominal", "ordinal"])
 
@@ -73,6 +74,7 @@ def test_answers_next_to_each_other_disagree_less_when_there_is_an_order() -> No
     assert agreement(near, "ordinal").alpha.value > agreement(near).alpha.value  # type: ignore[operator]
 
 
+@UNTIMED
 @given(TABLES, LEVELS, st.randoms())
 def test_the_order_of_items_changes_nothing(table: np.ndarray, level: Any, random: Any) -> None:
     """Nor that of answers without an order; not even the intervals, for the same seed."""
@@ -86,6 +88,7 @@ def test_the_order_of_items_changes_nothing(table: np.ndarray, level: Any, rando
             assert one == (other if other is None else pytest.approx(other, abs=1e-12))
 
 
+@UNTIMED
 @given(TABLES, LEVELS)
 def test_what_is_undefined_says_why_and_nothing_exceeds_one(table: np.ndarray, level: Any) -> None:
     found = agreement(table, level)
@@ -97,6 +100,7 @@ def test_what_is_undefined_says_why_and_nothing_exceeds_one(table: np.ndarray, l
     assert (found.raw.value is None) == (table.sum(axis=1) < 2).all()
 
 
+@UNTIMED
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(2, 5)), min_size=2, max_size=20), LEVELS)
 def test_perfect_agreement_is_one(said: list[tuple[int, int]], level: Any) -> None:
     """Alpha cannot tell it from a lack of choice, when it was always the same answer."""
@@ -151,6 +155,7 @@ def test_answers_by_the_hundred_do_not_overflow() -> None:
     assert found.raw.value == pytest.approx(1 / 12, abs=0.05)
 
 
+@UNTIMED
 @given(
     st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3), st.integers(0, 2)), max_size=40, unique_by=lambda x: x[:2])
 )
@@ -187,7 +192,7 @@ def test_who_judged_alone_has_no_agreement() -> None:
     assert agreement_of_person([], np.zeros((0, 2))).raw.why == NO_PAIR
 
 
-@settings(deadline=None)
+@UNTIMED
 @given(TABLES, LEVELS)
 def test_alpha_is_that_of_the_reference_library(table: np.ndarray, level: Any) -> None:
     krippendorff = pytest.importorskip("krippendorff")
@@ -197,7 +202,7 @@ def test_alpha_is_that_of_the_reference_library(table: np.ndarray, level: Any) -
         assert found.value == pytest.approx(expected, abs=1e-9)
 
 
-@settings(deadline=None)
+@UNTIMED
 @given(TABLES)
 def test_ac1_is_that_of_the_reference_library(table: np.ndarray) -> None:
     """Which takes rows of ratings, and rounds to five places."""

@@ -164,8 +164,8 @@ def test_answers_become_decisions_and_deciding_again_changes_nothing(
     decisions.decide(engine, settings, now + timedelta(days=1))
     with engine.connect() as connection:
         assert len(connection.execute(select(Decision.id)).all()) == 2
-    assert list(decided.accepted(engine)) == [
-        ("0000000000000000", 2, 2.5, "specific", "food", pytest.approx(0.99, abs=0.01))
+    assert list(decided.accepted(engine, load("ja"))) == [
+        ("0000000000000000", 2, 2.5, "specific", "food", pytest.approx(0.99, abs=0.01), "")
     ]
     assert decided.frozen_pairs(engine) == {f"{number:016x}" for number in range(3)}
 
@@ -200,7 +200,7 @@ def test_a_correction_and_a_changed_threshold_are_decided_anew_and_the_history_i
         history = connection.execute(select(Decision.outcome, Decision.rule).order_by(Decision.id)).all()
     assert [row.outcome for row in history] == ["accepted", "rejected", "undecided"]
     assert history[0].rule == "median+dawid-skene/2 min_match=2 overlap=2-5 settle=0.9"
-    assert list(decided.accepted(engine)) == []
+    assert list(decided.accepted(engine, load("ja"))) == []
 
 
 def test_a_flag_closes_the_task_at_once(
@@ -225,10 +225,10 @@ def test_answers_of_a_blocked_annotator_weigh_nothing_and_their_slots_reopen(
         connection.execute(update(Annotator).where(Annotator.id == spammer).values(standing=Standing.BLOCKED))
     decisions.decide(engine, settings, now)
     assert outcomes(engine) == {1: "undecided"}
-    assert list(decided.accepted(engine)) == []
+    assert list(decided.accepted(engine, load("ja"))) == []
     say(1, answer(3))
     decisions.decide(engine, settings, now)
-    assert [pair.annotations for pair in decided.accepted(engine)] == [2]
+    assert [pair.annotations for pair in decided.accepted(engine, load("ja"))] == [2]
 
 
 def test_a_higher_overlap_reopens_what_has_fewer_answers(
@@ -255,11 +255,11 @@ def test_a_withdrawn_pair_is_no_longer_accepted_and_is_again_when_it_returns(
     retire(engine, Kind.NORMAL, pair_ids([f"{1:016x}"]), now)
     decisions.decide(engine, settings, now)
     assert outcomes(engine) == {1: "withdrawn", 2: "accepted"}
-    assert [pair.pair_id for pair in decided.accepted(engine)] == [f"{1:016x}"]
+    assert [pair.pair_id for pair in decided.accepted(engine, load("ja"))] == [f"{1:016x}"]
     assert len(decided.frozen_pairs(engine)) == 2
     retire(engine, Kind.NORMAL, pair_ids([f"{0:016x}", f"{1:016x}"]), now)
     decisions.decide(engine, settings, now)
-    assert len(list(decided.accepted(engine))) == 2
+    assert len(list(decided.accepted(engine, load("ja")))) == 2
 
 
 def test_a_screened_out_pair_is_decided_but_never_accepted_for_release(
@@ -271,5 +271,14 @@ def test_a_screened_out_pair_is_decided_but_never_accepted_for_release(
     say(1, answer(3))
     decisions.decide(engine, settings, now)
     assert outcomes(engine) == {1: "accepted"}
-    assert list(decided.accepted(engine)) == []
+    assert list(decided.accepted(engine, load("ja"))) == []
     assert decided.frozen_pairs(engine) == set()
+
+
+def test_a_native_s_own_caption_is_published_only_with_consent(
+    engine: Engine, queued: Fill, say: Any, answer: Answer, now: datetime
+) -> None:
+    queued(range(2))
+    for task_id, consent in ((1, True), (2, False)):
+        say(task_id, answer(3, better_caption="三段の重箱のおせち", better_caption_consent=consent))
+    assert decided.native_captions(engine, load("ja")) == {f"{0:016x}": "三段の重箱のおせち"}

@@ -16,7 +16,7 @@ from waon_build.annotation.database import writing
 from waon_build.annotation.judgements import import_judgements
 from waon_build.annotation.models import Annotation, Annotator, Kind, Lease, Standing, State, Task, live
 from waon_build.annotation.order import Plan
-from waon_build.annotation.questions import Answers
+from waon_build.annotation.questions import Answers, load
 from waon_build.annotation.routing import pair_ids, retire
 from waon_build.recipe import AnnotationSettings, QualitySettings
 from waon_build.records import InputError
@@ -107,7 +107,7 @@ def test_a_flag_that_takes_the_pair_out_is_taken_by_a_task_that_is_full(
     late = [judgement(0, "花子", flags=["generated"]), judgement(0, "太郎", flags=["generated", "harmful"])]
     assert take_in(*late) == {"read": 2, "kept": 1, "dropped": {"overlap_reached": 1}}
     assert decisions.decide(engine, settings, now) == {"rejected": 1}
-    assert list(decided.accepted(engine)) == []
+    assert list(decided.accepted(engine, load("ja"))) == []
     assert take_in(late[1])["dropped"] == {"already_there": 1}
     with engine.connect() as connection:
         assert connection.execute(select(Task.state, Task.wanted, Task.answered)).all() == [(State.DONE, 6, 6)]

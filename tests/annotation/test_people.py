@@ -6,18 +6,23 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, select, text
 
 from waon_build.annotation import decisions, people, queue
 from waon_build.annotation.access import Consent, Declared, Invitation, Session
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import Event, Lease, Role, Standing, State, Task
+from waon_build.annotation.order import Plan
 from waon_build.annotation.questions import Answers
 from waon_build.recipe import AnnotationSettings
 
 Add = Callable[[], str]
 Fill = Callable[..., None]
 Answer = Callable[..., Answers]
+
+
+def take(connection: Connection, who: str, now: datetime) -> list[queue.Leased]:
+    return queue.claim(connection, who, now, Plan(minutes=10))
 
 
 def invited(engine: Engine, who: str, now: datetime, days: float = 14) -> str:
@@ -148,11 +153,11 @@ def test_who_is_blocked_is_out_and_what_they_held_is_free(
     session = accepted(engine, invited(engine, who, now), now)
     link = invited(engine, who, now)
     with writing(engine) as connection:
-        assert queue.lease(connection, who, now, 10) is not None
-        assert queue.lease(connection, other, now, 10) is None
+        assert take(connection, who, now)
+        assert not take(connection, other, now)
         people.set_standing(connection, who, Standing.BLOCKED, "gold", other, now)
         assert connection.scalar(select(func.count()).select_from(Lease)) == 0
-        assert queue.lease(connection, other, now, 10) is not None
+        assert take(connection, other, now)
     assert whose(engine, session, now) is None
     with pytest.raises(people.InvitationSpent):
         accepted(engine, link, now)
@@ -175,8 +180,7 @@ def test_the_slots_of_the_blocked_reopen(
     who, other, third = annotator(), annotator(), annotator()
     with writing(engine) as connection:
         for one in (who, other):
-            leased = queue.lease(connection, one, now, 10)
-            assert leased is not None
+            leased = take(connection, one, now)[0]
             queue.submit(connection, one, leased.task.task_id, leased.token, answer(), now)
     decisions.decide(engine, settings, now)
     with writing(engine) as connection:
@@ -185,7 +189,7 @@ def test_the_slots_of_the_blocked_reopen(
     decisions.decide(engine, settings, now)
     with writing(engine) as connection:
         assert connection.execute(select(Task.state, Task.wanted)).one() == (State.OPEN, 3)
-        assert queue.lease(connection, third, now, 10) is not None
+        assert take(connection, third, now)
 
 
 def test_who_is_paused_stays_signed_in_and_may_be_resumed(engine: Engine, annotator: Add, now: datetime) -> None:
@@ -257,8 +261,7 @@ def test_everyone_is_listed_with_what_they_have_done(
     busy, idle = annotator(), annotator()
     with writing(engine) as connection:
         for _ in range(2):
-            leased = queue.lease(connection, busy, now, 10)
-            assert leased is not None
+            leased = take(connection, busy, now)[0]
             queue.submit(connection, busy, leased.task.task_id, leased.token, answer(), now)
         queue.correct(connection, busy, leased.task.task_id, answer(0), now + timedelta(minutes=1))
         doings = {one.person.id: one for one in people.everyone(connection)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -21,9 +21,11 @@ from waon_build.annotation.quality import (
 )
 from waon_build.annotation.questions import Questions
 
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FEW = st.integers(0, 300)
 
 
+@UNTIMED
 @given(FEW | st.integers(0, 10**6), FEW | st.integers(0, 10**6), st.sampled_from([0.025, 0.05, 0.5]))
 def test_bounds_are_those_of_the_beta_distribution(right: int, wrong: int, mass: float) -> None:
     beta = stats.beta(1 + right, 1 + wrong)
@@ -46,6 +48,7 @@ def test_bounds_in_closed_form(right: int, wrong: int, bound: float) -> None:
     assert lower_bound(right, wrong) == pytest.approx(bound, rel=1e-9)
 
 
+@UNTIMED
 @given(FEW, FEW)
 def test_one_more_right_answer_helps_and_one_more_wrong_hurts(right: int, wrong: int) -> None:
     bound = lower_bound(right, wrong)
@@ -72,6 +75,7 @@ def test_somebody_is_paused_for_a_rate_and_not_for_bad_luck() -> None:
     assert not fails(60, 40, max_error=0.4)
 
 
+@UNTIMED
 @given(st.integers(0, 500), st.integers(0, 500))
 def test_a_share_lies_in_its_interval(yes: int, no: int) -> None:
     found = share(yes, yes + no)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from waon_build.annotation.guideline import load as read_guideline
@@ -109,6 +109,7 @@ def test_a_wrong_answer_is_one_line_with_its_question(
     assert "\n" not in str(error.value)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["match", "culture", "category", "flags", "better_caption", "x\ny"]), ANYTHING))
 def test_whatever_is_sent_ends_in_answers_or_in_one_line(answers: dict[str, Any]) -> None:
     questions = load("ja")

@@ -102,7 +102,7 @@ def accept(corpus: Corpus, pair: str) -> None:
 
 def accepted(corpus: Corpus) -> list[str]:
     with database.opened(recipe(corpus)) as engine:
-        return [pair.pair_id for pair in decided.accepted(engine)]
+        return [pair.pair_id for pair in decided.accepted(engine, load("ja"))]
 
 
 def test_every_kept_pair_becomes_a_task_and_the_tally_says_so(corpus: Corpus) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 from waon_build.annotation import decided, decisions, queue, refusals
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import Kind, State, Task
-from waon_build.annotation.questions import Answers
+from waon_build.annotation.questions import Answers, load
 from waon_build.annotation.takedown import withdraw_covered
 from waon_build.corpus import Corpus, Part
 from waon_build.recipe import AnnotationSettings
@@ -79,11 +79,11 @@ def test_what_is_withdrawn_is_neither_judged_nor_accepted_any_more(
             leased = queue.lease_task(connection, who, 1, now, minutes=10)
             queue.submit(connection, who, 1, leased.token, answer(), now)
     decisions.decide(engine, settings, now)
-    assert [pair.pair_id for pair in decided.accepted(engine)] == [f"{0:016x}"]
+    assert [pair.pair_id for pair in decided.accepted(engine, load("ja"))] == [f"{0:016x}"]
     with writing(engine) as connection:
         queue.lease_task(connection, who, 2, now, minutes=10)
     stones = Tombstones.add(corpus, "host", "site0.example", "asked for")
     assert withdraw_covered(engine, corpus, stones, now) == 2
-    assert list(decided.accepted(engine)) == []
+    assert list(decided.accepted(engine, load("ja"))) == []
     with pytest.raises(refusals.TaskWithdrawn), writing(engine) as connection:
         queue.lease_task(connection, who, 2, now, minutes=10)

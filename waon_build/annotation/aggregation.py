@@ -70,6 +70,10 @@ def dawid_skene(
     Dawid and Skene, Applied Statistics 28(1), 1979, with Dirichlet priors, so that few answers do not
     make anybody infallible. People of whom there is little share one matrix: Paun et al. (TACL 6, 2018)
     find that models which pool so lose least where most people answer little.
+
+    It takes items as drawn alike for everybody. Where some people were only ever shown what deserves one
+    answer and others what deserves another, nothing tells careful people from careless ones, and the
+    posterior may settle on either side.
     """
     items, people, labels = (np.asarray(one, dtype=np.int64).ravel() for one in (items, people, labels))
     m = _size(items, item_count)
@@ -80,8 +84,10 @@ def dawid_skene(
     certain = np.zeros((len(fixed), choices))
     certain[np.arange(len(fixed)), np.fromiter((known or {}).values(), dtype=np.int64, count=len(fixed))] = 1.0
 
-    votes = counts(items, labels, choices, m) + 1.0 / choices
-    posterior = votes / votes.sum(axis=1, keepdims=True)
+    # From the votes as they are: where people agree, the model begins without doubt.
+    votes = counts(items, labels, choices, m)
+    posterior = np.where(votes.sum(axis=1, keepdims=True) > 0, votes, 1)
+    posterior = posterior / posterior.sum(axis=1, keepdims=True)
     posterior[fixed] = certain
     converged, iterations = False, 0
     while True:

@@ -24,11 +24,13 @@ RESAMPLES = 200
 NO_PAIR = "no item has two answers"
 ONE_ANSWER = "everybody gave the same answer"
 ONE_CHOICE = "there is only one answer to give"
-ONE_ITEM = "one item alone shows no spread"
-NO_SPREAD = "all items agree alike: resampling shows no spread"
-OFTEN_UNDEFINED = "undefined in too many resamples"
+ONE_ITEM = "one item alone, so no interval"
+NO_SPREAD = "all items agree alike, so no interval"
+OFTEN_UNDEFINED = "undefined in many resamples, so no interval"
 _MAY_FAIL = 0.05
 """Share of resamples in which a measure may be undefined, and still have an interval."""
+_ROW_COSTS = 12
+"""To draw the weight of a row takes as long as to draw so many items."""
 
 
 class Measure(NamedTuple):
@@ -131,8 +133,7 @@ def _agreement(rows: _Rows, level: Level, resamples: int, seed: int) -> Agreemen
         nothing = Measure(None, None, None, NO_PAIR)
         return Agreement(0, 0, nothing, nothing, nothing)
     total = int(rows.often.sum())
-    drawn = np.random.default_rng(seed).multinomial(total, rows.often / total, size=resamples)
-    weights = np.concatenate([rows.often[None], drawn]).astype(np.float64)
+    weights = np.concatenate([rows.often[None], _resampled(rows.often, resamples, seed)]).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         pairs = weights @ rows.is_paired
         raw = weights @ rows.alike / pairs
@@ -187,6 +188,18 @@ def _distinct(table: Ints) -> tuple[Ints, Ints]:
     return numbers[:, None] // places % base, often
 
 
+def _resampled(often: Ints, resamples: int, seed: int) -> Ints:
+    """How often each distinct row is in each resample, (resamples, d): drawn row by row, or where there are
+    few items to a row, which is quicker then, item by item."""
+    random = np.random.default_rng(seed)
+    d, total = len(often), int(often.sum())
+    if d * _ROW_COSTS < total:
+        return random.multinomial(total, often / total, size=resamples)
+    rows = np.repeat(np.arange(d), often)[random.integers(0, total, (resamples, total))]
+    rows += d * np.arange(resamples)[:, None]
+    return np.bincount(rows.ravel(), minlength=resamples * d).reshape(resamples, d)
+
+
 def _by_chance(shares: Floats) -> Floats:
     """Gwet's agreement by chance, given how frequent answers are (.., k)."""
     k = shares.shape[-1]
@@ -225,7 +238,14 @@ def _measure(found: Floats, items: int, why: str) -> Measure:
         return Measure(value, None, None, ONE_ITEM)
     if len(drawn) < (1 - _MAY_FAIL) * (len(found) - 1):
         return Measure(value, None, None, OFTEN_UNDEFINED)
-    low, high = (float(one) for one in np.percentile(drawn, [2.5, 97.5])) if len(drawn) else (value, value)
+    low, high = _middle(np.sort(drawn)) if len(drawn) else (value, value)
     if low == high:
         return Measure(value, None, None, NO_SPREAD)
     return Measure(value, low, high, "")
+
+
+def _middle(drawn: Floats) -> tuple[float, float]:
+    """The 2.5 and 97.5 % points of sorted numbers, between two of them in proportion."""
+    at = np.array([0.025, 0.975]) * (len(drawn) - 1)
+    low, high = np.interp(at, np.arange(len(drawn)), drawn)
+    return float(low), float(high)

@@ -7,7 +7,6 @@ question of its own, yes or no. Texts and consents are nobody's to aggregate.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any, NamedTuple
@@ -17,8 +16,9 @@ import numpy as np
 from waon_build.annotation.aggregation import UNKNOWN, Floats, Model, dawid_skene, posterior_of
 from waon_build.annotation.questions import CANNOT_TELL, MATCH, Question, Questions
 
-ENOUGH, SHORT = "enough", "short"
-YES, NO = "yes", "no"
+NO, YES = 0, 1
+NONE = -1
+_KNOWN = 10_000
 
 
 class Said(NamedTuple):
@@ -32,8 +32,9 @@ class _Asked(NamedTuple):
     """A nominal question: of which question, about which flag of it ("" when it is a choice or the scale)."""
 
     question: str
-    flag: str
     words: tuple[str, ...]
+    flag: str = ""
+    is_scale: bool = False
 
 
 class _Fitted(NamedTuple):
@@ -50,66 +51,63 @@ class Consensus:
         self._min_match = min_match
         self._asked = [asked for question in questions.questions for asked in _nominal(question)]
         self._people: dict[str, int] = {}
-        self._fitted: dict[_Asked, _Fitted] = {}
+        self._fitted: list[_Fitted] = [_Fitted(dawid_skene([], [], [], len(asked.words)), {}) for asked in self._asked]
+        self._known: dict[int, tuple[Mapping[str, Any], tuple[int | None, ...]]] = {}
 
     def fit(self, answers: Iterable[tuple[int, Said]]) -> Consensus:
         """Fit the models to all answers that weigh, as (task, what was said)."""
-        flat: dict[_Asked, tuple[list[int], list[int], list[int], dict[int, int]]] = {
-            asked: ([], [], [], {}) for asked in self._asked
-        }
+        tasks, people, labels = [], [], []
         for task, said in answers:
-            person = self._people.setdefault(said.annotator, len(self._people))
-            for asked in self._asked:
-                label = self._label(asked, said.answers)
-                if label is not None:
-                    items, people, labels, rows = flat[asked]
-                    items.append(rows.setdefault(task, len(rows)))
-                    people.append(person)
-                    labels.append(label)
-        for asked, (items, people, labels, rows) in flat.items():
-            model = dawid_skene(items, people, labels, len(asked.words), people_count=len(self._people))
-            self._fitted[asked] = _Fitted(model, rows)
+            tasks.append(task)
+            people.append(self._people.setdefault(said.annotator, len(self._people)))
+            labels.append(self._labels(said.answers))
+        table = np.array([[NONE if one is None else one for one in row] for row in labels], dtype=np.int64)
+        table = table.reshape(len(labels), len(self._asked))
+        of_task, of_person = np.array(tasks, dtype=np.int64), np.array(people, dtype=np.int64)
+        for at, asked in enumerate(self._asked):
+            given = table[:, at] != NONE
+            names, items = np.unique(of_task[given], return_inverse=True)
+            model = dawid_skene(
+                items, of_person[given], table[given, at], len(asked.words), len(names), len(self._people)
+            )
+            self._fitted[at] = _Fitted(model, {int(name): row for row, name in enumerate(names)})
         return self
 
     def of(self, said: Sequence[Said], task: int | None = None) -> dict[str, dict[str, Any]]:
         """What the answers to one task come to: question -> answer, posterior, majority, median, as far as they
         are defined. task: when the models were fitted to just these answers of it."""
         found: dict[str, dict[str, Any]] = {}
-        for asked in self._asked:
-            labels = [(one.annotator, self._label(asked, one.answers)) for one in said]
-            given = [(who, label) for who, label in labels if label is not None]
+        rows = [(one.annotator, self._labels(one.answers)) for one in said]
+        for at, asked in enumerate(self._asked):
+            given = [(who, label) for who, labels in rows if (label := labels[at]) is not None]
             if not given:
                 continue
-            posterior = self._posterior(asked, given, task)
-            question = self._questions[asked.question]
-            if question.kind == "flags":
-                flags = found.setdefault(question.name, {"answer": [], "posterior": {}})
-                chance = round(float(posterior[asked.words.index(YES)]), 4)
+            posterior = self._posterior(at, given, task)
+            if asked.flag:
+                flags = found.setdefault(asked.question, {"answer": [], "posterior": {}})
+                chance = round(float(posterior[YES]), 4)
                 flags["posterior"][asked.flag] = chance
                 flags["answer"] += [asked.flag] if chance > 0.5 else []
-            elif question.kind == "scale":
-                grades = [one.answers[question.name] for one in said if _grade(one.answers, question.name) is not None]
+            elif asked.is_scale:
+                grades = [grade for one in said if (grade := _grade(one.answers, asked.question)) is not None]
                 middle = float(median(grades))
-                side = asked.words.index(ENOUGH if middle >= self._min_match else SHORT)
-                found[question.name] = {
+                found[asked.question] = {
                     "answer": middle,
                     "median": middle,
-                    "posterior": round(float(posterior[side]), 4),
-                    "majority": _majority(str(grade) for grade in grades),
+                    "posterior": round(float(posterior[int(middle >= self._min_match)]), 4),
+                    "majority": _majority(list(map(str, grades))),
                 }
             else:
-                best = int(np.argmax(posterior))
-                found[question.name] = {
+                best = int(posterior.argmax())
+                found[asked.question] = {
                     "answer": asked.words[best],
                     "posterior": round(float(posterior[best]), 4),
-                    "majority": _majority(asked.words[label] for _, label in given),
+                    "majority": _majority([asked.words[label] for _, label in given]),
                 }
         return found
 
-    def _posterior(self, asked: _Asked, given: Sequence[tuple[str, int]], task: int | None) -> Floats:
-        fitted = self._fitted.get(asked)
-        if fitted is None:  # nothing was ever fitted: people at large, as the priors have them
-            fitted = _Fitted(dawid_skene([], [], [], len(asked.words)), {})
+    def _posterior(self, at: int, given: Sequence[tuple[str, int]], task: int | None) -> Floats:
+        fitted = self._fitted[at]
         row = fitted.items.get(task) if task is not None else None
         if row is not None:
             fitted_to_it: Floats = fitted.model.posterior[row]
@@ -117,11 +115,21 @@ class Consensus:
         people = [self._people.get(who, UNKNOWN) for who, _ in given]
         return posterior_of(fitted.model, people, [label for _, label in given])
 
+    def _labels(self, answers: Mapping[str, Any]) -> tuple[int | None, ...]:
+        """Of each nominal question the answer's place among its words; None where it was not answered. Many say
+        the same, and what is read from a database says it with the same object."""
+        known = self._known.get(id(answers))
+        if known is not None and known[0] is answers:
+            return known[1]
+        labels = tuple(self._label(asked, answers) for asked in self._asked)
+        if len(self._known) < _KNOWN:
+            self._known[id(answers)] = (answers, labels)  # held, so that no other takes its place
+        return labels
+
     def _label(self, asked: _Asked, answers: Mapping[str, Any]) -> int | None:
-        """The answer's place among the words; None when the question was not answered."""
         if asked.flag:
-            return int(asked.flag in answers.get(asked.question, ()))
-        if asked.words == (SHORT, ENOUGH):
+            return YES if asked.flag in answers.get(asked.question, ()) else NO
+        if asked.is_scale:
             grade = _grade(answers, asked.question)
             return None if grade is None else int(grade >= self._min_match)
         answer = answers.get(asked.question)
@@ -131,10 +139,10 @@ class Consensus:
 def _nominal(question: Question) -> list[_Asked]:
     words = tuple(option.value for option in question.options)
     if question.kind == "flags":
-        return [_Asked(question.name, word, (NO, YES)) for word in words]
+        return [_Asked(question.name, ("no", "yes"), flag=word) for word in words]
     if question.kind == "scale":
-        return [_Asked(question.name, "", (SHORT, ENOUGH))] if question.name == MATCH else []
-    return [_Asked(question.name, "", words)] if question.kind == "choice" else []
+        return [_Asked(question.name, ("short", "enough"), is_scale=True)] if question.name == MATCH else []
+    return [_Asked(question.name, words)] if question.kind == "choice" else []
 
 
 def _grade(answers: Mapping[str, Any], name: str) -> int | None:
@@ -142,7 +150,9 @@ def _grade(answers: Mapping[str, Any], name: str) -> int | None:
     return None if grade is None or grade == CANNOT_TELL else int(grade)
 
 
-def _majority(words: Iterable[str]) -> str:
+def _majority(words: Sequence[str]) -> str:
     """The answer most often given; "" where several are."""
-    ranked = Counter(words).most_common(2)
-    return "" if len(ranked) == 2 and ranked[0][1] == ranked[1][1] else ranked[0][0]
+    counts = {word: words.count(word) for word in set(words)}
+    most = max(counts.values())
+    first = [word for word, count in counts.items() if count == most]
+    return first[0] if len(first) == 1 else ""

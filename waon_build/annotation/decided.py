@@ -9,8 +9,18 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, insert, select
 
-from waon_build.annotation.models import Decision, Kind, Outcome, State, Task, live
-from waon_build.annotation.questions import CANNOT_TELL, MATCH
+from waon_build.annotation.models import (
+    Annotation,
+    Annotator,
+    Decision,
+    Kind,
+    Outcome,
+    Standing,
+    State,
+    Task,
+    live,
+)
+from waon_build.annotation.questions import CANNOT_TELL, MATCH, Questions
 
 _PAGE = 2000
 
@@ -28,7 +38,8 @@ class InForce(NamedTuple):
 class AcceptedPair(NamedTuple):
     """A pair that natives accepted. annotations: how many. match: median answer, 0 to 3. culture, category:
     the answer that stands, "" when the question was not asked. posterior: how sure it is that the caption
-    says what the picture shows, 0 to 1."""
+    says what the picture shows, 0 to 1. native_caption: what a native wrote in its place, with their consent
+    to publish it; "" when nobody did."""
 
     pair_id: str
     annotations: int
@@ -36,6 +47,7 @@ class AcceptedPair(NamedTuple):
     culture: str
     category: str
     posterior: float
+    native_caption: str
 
 
 def in_force(connection: Connection, first: int, last: int) -> dict[int, InForce]:
@@ -100,8 +112,9 @@ def row(
     }
 
 
-def accepted(engine: Engine) -> Iterator[AcceptedPair]:
+def accepted(engine: Engine, questions: Questions) -> Iterator[AcceptedPair]:
     """The accepted pairs, by pair_id, with what was said of them."""
+    written = native_captions(engine, questions)
     statement = (
         select(Task.pair_id, Decision.votes, Decision.aggregate)
         .join(Decision, Decision.task_id == Task.id)
@@ -120,7 +133,34 @@ def accepted(engine: Engine) -> Iterator[AcceptedPair]:
                 aggregate.get("culture", {}).get("answer", ""),
                 aggregate.get("category", {}).get("answer", ""),
                 float(aggregate.get(MATCH, {}).get("posterior", 1.0)),
+                written.get(pair_id, ""),
             )
+
+
+def native_captions(engine: Engine, questions: Questions) -> dict[str, str]:
+    """Pair -> the caption that one of its annotators wrote and lets be published. Of several the last."""
+    texts = [
+        (asked, consent.name)
+        for consent in questions.questions
+        if consent.kind == "consent"
+        for asked in consent.only_if
+        if questions[asked].kind == "text"
+    ]
+    statement = (
+        select(Task.pair_id, Annotation.answers)
+        .join(Task, Task.id == Annotation.task_id)
+        .join(Annotator, Annotator.id == Annotation.annotator_id)
+        .where(Task.kind.in_((Kind.NORMAL, Kind.ADJUDICATION)), Task.state != State.WITHDRAWN)
+        .where(live(Annotation), ~Annotation.retracted, Annotator.standing != Standing.BLOCKED)
+        .order_by(Annotation.id)
+    )
+    with engine.connect() as connection:
+        return {
+            pair_id: str(answers[text])
+            for pair_id, answers in connection.execution_options(yield_per=_PAGE).execute(statement)
+            for text, consent in texts
+            if answers.get(text) and answers.get(consent) is True
+        }
 
 
 def frozen_pairs(engine: Engine) -> set[str]:

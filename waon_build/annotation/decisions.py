@@ -9,12 +9,26 @@ accepted.
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Text,
+    bindparam,
+    cast,
+    func,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
 
 from waon_build.annotation import guideline, order, reports
 from waon_build.annotation.consensus import Consensus, Said
@@ -43,6 +57,7 @@ REFIT = timedelta(minutes=5)
 """How old the models of a running queue may be."""
 
 _PAGE = 2000
+_STEP = 200
 _DECIDED = (Kind.NORMAL, Kind.SCREENED_OUT)
 
 
@@ -126,52 +141,71 @@ def decide(engine: Engine, settings: AnnotationSettings, now: datetime | None = 
 
 
 class Deciding:
-    """Decides beside a running queue what was answered since it last looked. Knows the models of the answers so
-    far, and fits them anew when they are older than REFIT."""
+    """Decides beside a running queue, in steps so short that nobody who judges notices.
+
+    What was answered since it last looked is decided at once, by the models as they are. When these are older
+    than REFIT they are fitted anew (`refit`, which only reads), and all tasks are gone through again, a page
+    a step."""
 
     def __init__(self, engine: Engine, settings: AnnotationSettings) -> None:
         self._engine = engine
         self._settings = settings
         self._context: _Context | None = None
         self._seen = 0
+        self._swept: int | None = None
+        """The last task of the page that was decided last; None when all are."""
 
-    def step(self, now: datetime) -> Counter[str]:
-        """Decide what is new; returns how many tasks came to which outcome."""
-        if self._context is None or now - self._context.now >= REFIT:
-            with writing(self._engine) as connection:
-                self._seen = connection.scalar(select(func.max(Annotation.id))) or 0
-                questions = guideline.load(self._settings.guideline).questions
-                context = _context(connection, questions, self._settings, now)
-            counts = decide(self._engine, self._settings, now)
-            self._context = context._replace(is_fitted=False)
-            return counts
-        counts = Counter()
+    def is_due(self, now: datetime) -> bool:
+        """Whether the models are to be fitted anew."""
+        return self._context is None or (self._swept is None and now - self._context.now >= REFIT)
+
+    def refit(self, now: datetime) -> None:
+        """Fit the models to all that was answered. Reads for as long as that takes; whoever writes need not wait."""
+        read = guideline.load(self._settings.guideline)
+        with self._engine.connect() as connection:
+            context = _context(connection, read.questions, self._settings, now)
+        self._context, self._swept = context._replace(is_fitted=False), 0
+
+    def step(self, now: datetime) -> bool:
+        """Decide what is new, and a page of what is not; returns whether there is more to do at once."""
+        if self._context is None:
+            self.refit(now)
+        assert self._context is not None
         with writing(self._engine) as connection:
+            if self._seen == 0:
+                read = guideline.load(self._settings.guideline)
+                guideline.reopen(connection, read, self._settings.overlap, now)
+            context = self._context._replace(dismissed=reports.dismissed(connection), now=now)
             newest = connection.scalar(select(func.max(Annotation.id))) or 0
-            if newest == self._seen:
-                return counts
-            pairs = (
-                select(Task.pair_id)
-                .join(Annotation, Annotation.task_id == Task.id)
-                .where(Annotation.id > self._seen, Annotation.id <= newest)
-            )
-            context = self._context._replace(dismissed=reports.dismissed(connection))
-            tasks = _tasks(connection, Task.pair_id.in_(pairs))
-            while tasks:
-                counts += _decide(connection, tasks, context)
-                tasks = _tasks(connection, Task.pair_id.in_(pairs) & (Task.id > tasks[-1].id))
+            if self._seen and newest != self._seen:
+                first, last = self._seen, min(newest, self._seen + _STEP)
+                pairs = (
+                    select(Task.pair_id)
+                    .join(Annotation, Annotation.task_id == Task.id)
+                    .where(Annotation.id > first, Annotation.id <= last)
+                )
+                tasks = _tasks(connection, Task.pair_id.in_(pairs))
+                if tasks:
+                    _decide(connection, tasks, context)
+                self._seen = last
+                return newest > last or self._swept is not None
             self._seen = newest
-        return counts
+            if self._swept is not None:
+                tasks = _tasks(connection, Task.id > self._swept, _STEP)
+                if tasks:
+                    _decide(connection, tasks, context)
+                self._swept = tasks[-1].id if tasks else None
+            return self._swept is not None
 
 
 def _context(connection: Connection, questions: Questions, settings: AnnotationSettings, now: datetime) -> _Context:
     rows = connection.execution_options(yield_per=10_000).execute(_SAID_OF_ALL)
-    said = ((task_id, Said(annotator, answers)) for task_id, annotator, answers in rows)
+    said = ((task_id, Said(annotator, _parsed(answers))) for task_id, annotator, answers in rows)
     consensus = Consensus(questions, settings.min_match).fit(said)
     return _Context(questions, settings, consensus, True, reports.dismissed(connection), now)
 
 
-def _tasks(connection: Connection, which: ColumnElement[bool]) -> Sequence[Any]:
+def _tasks(connection: Connection, which: ColumnElement[bool], most: int = _PAGE) -> Sequence[Any]:
     return connection.execute(
         select(
             Task.id,
@@ -187,7 +221,7 @@ def _tasks(connection: Connection, which: ColumnElement[bool]) -> Sequence[Any]:
         )
         .where(which, Task.answered > 0, Task.state != State.WITHDRAWN, Task.kind.in_(_DECIDED))
         .order_by(Task.id)
-        .limit(_PAGE)
+        .limit(most)
     ).all()
 
 
@@ -273,12 +307,23 @@ def _said(connection: Connection, first: int, last: int) -> dict[int, list[Said]
     """What weighs of each task: live, not stale, not by blocked annotators."""
     said: dict[int, list[Said]] = defaultdict(list)
     for task_id, annotator, answers in connection.execute(_SAID_OF_ALL.where(Task.id.between(first, last))):
-        said[task_id].append(Said(annotator, answers))
+        said[task_id].append(Said(annotator, _parsed(answers)))
     return said
 
 
+@lru_cache(maxsize=10_000)
+def _parsed(answers: str) -> dict[str, Any]:
+    """Few of the answers are distinct."""
+    found: dict[str, Any] = json.loads(answers)
+    return found
+
+
 _SAID_OF_ALL = (
-    select(Annotation.task_id, Annotation.annotator_id, Annotation.answers)
+    select(
+        Annotation.task_id,
+        Annotation.annotator_id,
+        cast(type_coerce(Annotation.answers, Text), Text).label("answers"),
+    )
     .join(Annotator, Annotator.id == Annotation.annotator_id)
     .join(Task, Task.id == Annotation.task_id)
     .where(

@@ -249,7 +249,7 @@ class Task(Table):
     quota: Mapped[str] = mapped_column(String(32), server_default="")
     """The category, when the recipe has a quota for it; else ""."""
     key: Mapped[dict[str, Any] | None]
-    """Of a gold or qualification task what is right: question -> {"any_of": [...]} or {"contains": [...]}."""
+    """Of a gold or qualification task what is right: question -> the right answer, or those that will do."""
     stale_before: Mapped[int] = mapped_column(server_default="0")
     """Annotations up to this id were made under a guideline that has changed since in what they rest on: who
     made them is asked again."""

@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from waon_build.annotation.access import Consent, Declared, Invitation, Session
 from waon_build.annotation.database import inserting
@@ -55,11 +56,14 @@ class Person(NamedTuple):
 
 
 class Doings(NamedTuple):
-    """A person, and what they have done. answers: live ones. last_at: of their last answer."""
+    """A person, and what they have done. answers: live ones. right, wrong: their gold and qualification answers.
+    last_at: of their last answer."""
 
     person: Person
     answers: int
     skips: int
+    right: int
+    wrong: int
     last_at: datetime | None
     created_at: datetime
 
@@ -102,7 +106,7 @@ def invite(connection: Connection, now: datetime, annotator: str, days: float = 
 def invited(connection: Connection, token: str, now: datetime) -> Invited | None:
     """Whom a link would sign in; None when it would sign nobody in. Asking does not use it up."""
     row = connection.execute(_INVITED, {"the_digest": _digest(token), "the_time": now}).first()
-    return Invited(Person(row[0], Role(row[1]), Standing(row[2]), *row[3:5]), row.expires_at) if row else None
+    return Invited(_known(row), row.expires_at) if row is not None else None
 
 
 def accept(connection: Connection, token: str, now: datetime, guideline_version: str, hours: float = 24 * 30) -> str:
@@ -235,13 +239,14 @@ def everyone(connection: Connection) -> list[Doings]:
     )
     skipped = select(Skip.annotator_id, func.count().label("number")).group_by(Skip.annotator_id).subquery()
     rows = connection.execute(
-        select(*_ABOUT, Annotator.created_at, said.c.number.label("answers"), skipped.c.number.label("skips"))
-        .add_columns(said.c.last)
+        select(*_ABOUT, said.c.number, skipped.c.number, Annotator.gold_right, Annotator.gold_wrong)
+        .add_columns(said.c.last, Annotator.created_at)
         .outerjoin(said, said.c.annotator_id == Annotator.id)
         .outerjoin(skipped, skipped.c.annotator_id == Annotator.id)
         .order_by(Annotator.created_at, Annotator.id)
     )
-    return [Doings(_known(row), row.answers or 0, row.skips or 0, row.last, row.created_at) for row in rows]
+    about = len(_ABOUT)
+    return [Doings(_known(row), row[about] or 0, row[about + 1] or 0, *row[about + 2 :]) for row in rows]
 
 
 def _give_back(connection: Connection, annotator: str) -> None:
@@ -259,14 +264,12 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-_About = Row[str, str, str, str, bool]
-
-
-def _person(row: _About | None) -> Person | None:
+def _person(row: Sequence[Any] | None) -> Person | None:
     return _known(row) if row is not None else None
 
 
-def _known(row: _About) -> Person:
+def _known(row: Sequence[Any]) -> Person:
+    """Of a row that begins with _ABOUT."""
     return Person(row[0], Role(row[1]), Standing(row[2]), row[3], row[4])
 
 

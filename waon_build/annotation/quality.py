@@ -29,10 +29,10 @@ _STEPS = 200
 
 
 class Share(NamedTuple):
-    """yes: how many of `of`. value: their share. low, high: its 95 % interval. why: nothing was counted,
-    and so all three are None; else ""."""
+    """yes: how many of `of`, counted or expected. value: their share. low, high: its 95 % interval. why:
+    nothing was counted, and so all three are None; else ""."""
 
-    yes: int
+    yes: float
     of: int
     value: float | None
     low: float | None
@@ -65,7 +65,7 @@ def fails(right: int, wrong: int, max_error: float = MAX_ERROR, least: int = LEA
     return right + wrong >= least and lower_bound(wrong, right) > max_error
 
 
-def share(yes: int, of: int, why: str = "nothing was counted") -> Share:
+def share(yes: float, of: int, why: str = "nothing was counted") -> Share:
     """A share with its 95 % interval: Jeffreys', the middle of Beta(1/2 + yes, 1/2 + no), which begins at 0
     when none and ends at 1 when all do (Brown, Cai and DasGupta, Statistical Science 16, 2001)."""
     if of == 0:

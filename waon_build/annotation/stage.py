@@ -18,6 +18,7 @@ from waon_build.annotation.models import Kind
 from waon_build.annotation.routing import pair_ids, place, placed, put, retire, within
 from waon_build.annotation.screened import screened_out
 from waon_build.corpus import Corpus, Part, fingerprint
+from waon_build.languages.categories import category
 from waon_build.recipe import Recipe
 from waon_build.records import PAIR, InputError, Tally
 from waon_build.rights.tombstones import Tombstones
@@ -71,8 +72,8 @@ class Route:
         screened = [row for row, is_kept in zip(screened, twice, strict=True) if not is_kept]
         with opened(self._recipe) as engine, corpus.write(self.name, part, ROUTED) as writer:
             for pairs in _pairs(corpus, kept):
-                put(engine, Kind.NORMAL, pairs, overlap, now, self._settings.seed)
-            put(engine, Kind.SCREENED_OUT, screened, overlap, now, self._settings.seed)
+                put(engine, Kind.NORMAL, map(self._guessed, pairs), overlap, now, self._settings.seed)
+            put(engine, Kind.SCREENED_OUT, map(self._guessed, screened), overlap, now, self._settings.seed)
             retire(engine, Kind.NORMAL, keep, now)
             retire(engine, Kind.SCREENED_OUT, pair_ids(row["pair_id"] for row in screened), now)
             place(engine, overlap, self._settings.quotas)
@@ -84,6 +85,10 @@ class Route:
                     writer.count(kind).keep()
                     writer.append(row)
             return writer.commit()
+
+    def _guessed(self, pair: dict[str, Any]) -> dict[str, Any]:
+        """A pair with the category that its caption's words tell of: quotas steer by it until natives say."""
+        return {**pair, "category": category(self._recipe.language, pair["caption"])}
 
 
 def _kept(corpus: Corpus, clusters: str) -> pa.Table:

@@ -21,7 +21,7 @@ CONFORMS_TO = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/crois
 _TYPES = {pa.string(): "sc:Text", pa.int64(): "sc:Integer", pa.float64(): "sc:Float"}
 _MEDIA = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 _SPLITS = {"train": "cr:TrainingSplit", "validation": "cr:ValidationSplit", "test": "cr:TestSplit"}
-_JUDGED = ("annotations", "match", "culture", "category", "posterior")
+_JUDGED = ("annotations", "match", "culture", "category", "posterior", "native_caption")
 
 
 def croissant(facts: Facts) -> bytes:

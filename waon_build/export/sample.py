@@ -49,6 +49,7 @@ FIELDS = (
     Field("culture", pa.string(), "Native speakers' answer on the culture that the picture belongs to."),
     Field("category", pa.string(), "Native speakers' answer on what kind of picture it is."),
     Field("posterior", pa.float64(), "How sure they are, taken together, that the caption fits: 0 to 1 (Dawid-Skene)."),
+    Field("native_caption", pa.string(), "A caption that a native speaker wrote for it, and lets be published."),
     Field("source", pa.string(), "Where the candidate was read: file and offset or row."),
     Field("captured_at", pa.string(), "When the page was captured, ISO 8601 UTC."),
 )

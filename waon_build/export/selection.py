@@ -68,7 +68,7 @@ IN_TWO_SPLITS = Reason(
 class Accepted(NamedTuple):
     """A pair that natives accepted, and what they said. annotations: how many. match: median answer, 0
     to 3. culture, category: their answers, "" when they were not asked. posterior: how sure the acceptance
-    is, 0 to 1."""
+    is, 0 to 1. native_caption: what one of them wrote instead and lets be published, "" when nobody did."""
 
     pair_id: str
     annotations: int
@@ -76,6 +76,7 @@ class Accepted(NamedTuple):
     culture: str
     category: str
     posterior: float = 1.0
+    native_caption: str = ""
 
 
 _ACCEPTED = pa.schema(
@@ -86,6 +87,7 @@ _ACCEPTED = pa.schema(
         ("culture", pa.string()),
         ("category", pa.string()),
         ("posterior", pa.float64()),
+        ("native_caption", pa.string()),
     ]
 )
 _LOCATED = pa.schema(

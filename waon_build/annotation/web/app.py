@@ -30,8 +30,8 @@ from waon_build.annotation.web.texts import catalogue
 from waon_build.corpus import Corpus
 from waon_build.recipe import AnnotationSettings
 
-DECIDE_EVERY = 2.0
-"""Seconds between two looks at what the new answers decide."""
+DECIDE_EVERY, DECIDE_AGAIN = 2.0, 0.1
+"""Seconds between two looks at what the new answers decide; and while there is more to decide at once."""
 _SILENT: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """Nothing is measured for, or sent to, anybody."""
 
@@ -67,7 +67,7 @@ def create_app(
     for routes in (pages.ROUTES, coordinator.ROUTES):
         app.router.routes.extend(routes)
     app.add_route("/static/{name:path}", StaticFiles().serve, methods=["GET"], include_in_schema=False)
-    return Guard(app, campaign.site, answer)
+    return Guard(app, campaign.site, answer, description.HANDLERS)
 
 
 @asynccontextmanager
@@ -86,14 +86,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _decide(campaign: Campaign) -> None:
-    """Again and again, decide what the new answers decide."""
+    """Again and again, decide what the new answers decide: in short steps, between the turns of those who judge."""
     deciding = Deciding(campaign.engine, campaign.settings)
     while True:
+        is_more = False
         try:
-            await campaign.writer.alone(lambda: deciding.step(utc_now()))
+            if deciding.is_due(utc_now()):
+                await campaign.readers.run(lambda: deciding.refit(utc_now()))
+            is_more = await campaign.writer.alone(lambda: deciding.step(utc_now()))
         except Exception:
             log.exception("nothing was decided")
-        await asyncio.sleep(DECIDE_EVERY)
+        await asyncio.sleep(DECIDE_AGAIN if is_more else DECIDE_EVERY)
 
 
 async def answer(request: Request, stop: Stop) -> Response:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, select
 from starlette.requests import Request
 
 from waon_build.annotation import guideline, order, people
-from waon_build.annotation.models import Identity, Role
+from waon_build.annotation.models import Identity, Role, Standing
 from waon_build.annotation.people import Person
 from waon_build.annotation.refusals import Refusal
 from waon_build.annotation.web.counts import Counts
@@ -162,7 +162,7 @@ class Campaign:
 
 def require(person: Person, *roles: Role) -> None:
     """Raise Stop unless somebody has one of these roles and may work."""
-    if person.role not in roles:
+    if person.role not in roles or person.standing != Standing.ACTIVE:
         raise Stop(403, "forbidden")
 
 

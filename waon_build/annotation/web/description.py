@@ -51,6 +51,9 @@ _OPERATIONS = (
     _Operation("recent", api.recent, None, messages.Recent),
 )
 
+HANDLERS = {("POST" if one.takes else "GET", f"/api/{one.name}"): one.handler for one in _OPERATIONS}
+"""(method, path) -> what answers there."""
+
 
 def routes(questions: Questions, harms: Iterable[str], versions: Iterable[str], cookie: str) -> APIRouter:
     """The API of a campaign. cookie: in which the session is shown."""

@@ -170,8 +170,7 @@ async def change_me(request: Request) -> Response:
                 connection, utc_now(), person.id, FURTHER_DEVICE_MINUTES / (24 * 60)
             ),
         )
-        link = {"url": campaign.site.link(f"/invite/{token}"), "minutes": FURTHER_DEVICE_MINUTES}
-        return await _me(request, session, link=link)
+        return await _me(request, session, link=campaign.site.link(f"/invite/{token}"))
     if action == "forget":
         await campaign.write(session, lambda connection, person: people.forget(connection, person.id))
     elif action == "profile":
@@ -190,7 +189,7 @@ async def change_me(request: Request) -> Response:
     return await _me(request, session, saved=action)
 
 
-async def _me(request: Request, session: str, link: dict[str, Any] | None = None, saved: str | None = None) -> Response:
+async def _me(request: Request, session: str, link: str | None = None, saved: str | None = None) -> Response:
     campaign: Campaign = request.app.state.campaign
 
     def reading(connection: Connection, person: Person) -> tuple[Person, dict[str, people.Said], Count, int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -76,7 +77,7 @@ def problem_page(request: Request, stop: Stop) -> Response:
 
 @cache
 def _templates() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("waon_build.annotation.web"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -84,3 +85,24 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    environment.filters |= {"number": _number, "percent": _percent, "decimal": _decimal, "moment": _moment}
+    return environment
+
+
+def _number(value: float) -> str:
+    """A count, or a quantity to one place."""
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:,.1f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}%"
+
+
+def _decimal(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _moment(when: datetime | str) -> str:
+    """Date and minute in the time zone of the server."""
+    moment = datetime.fromisoformat(when) if isinstance(when, str) else when
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"

@@ -11,6 +11,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 
 from starlette.responses import Response
@@ -37,6 +38,8 @@ class Cookies:
     def __init__(self, site: Site, keys: Keys) -> None:
         self._site = site
         self._key = keys.of("csrf")
+        self.csrf = lru_cache(maxsize=4096)(self._csrf)
+        """What a form must bring along, of a token: the session's, or the visitor's."""
         self._session = site.cookie("session")
         self._visitor = site.cookie("visitor")
 
@@ -47,8 +50,7 @@ class Cookies:
     def visitor(self, cookies: Mapping[str, str]) -> str | None:
         return _token(cookies, self._visitor)
 
-    def csrf(self, token: str) -> str:
-        """What a form must bring along. token: of the session, or the visitor's."""
+    def _csrf(self, token: str) -> str:
         return hmac.digest(self._key, token.encode(), sha256).hex()
 
     def is_csrf(self, token: str, shown: str) -> bool:

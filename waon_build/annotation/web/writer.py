@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Connection, Engine
 
 from waon_build.annotation.database import writing
+from waon_build.annotation.prepared import Statements, prepared
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Writer:
     def __init__(self, engine: Engine, failed: Callable[[], None] = lambda: None) -> None:
         self._engine = engine
         self._failed = failed
+        self._statements = Statements(engine.dialect)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="writer")
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -101,7 +103,8 @@ class Writer:
             jobs.append(job)
         try:
             with writing(self._engine) as connection:
-                outcomes = [(job.future, *_in_savepoint(connection, job.call)) for job in jobs]
+                quick = prepared(connection, self._statements)
+                outcomes = [(job.future, *_in_savepoint(quick, job.call)) for job in jobs]
         except Exception as error:
             log.exception("a turn was not written")
             self._failed()
@@ -122,6 +125,7 @@ class Readers:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._statements = Statements(engine.dialect)
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
 
     def stop(self) -> None:
@@ -136,7 +140,7 @@ class Readers:
 
     def _reading(self, call: Callable[[Connection], Result]) -> Result:
         with self._engine.connect() as connection:
-            return call(connection)
+            return call(prepared(connection, self._statements))
 
 
 _STOP = object()

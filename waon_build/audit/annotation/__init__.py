@@ -1,0 +1,1 @@
+"""What the annotation came to: progress, agreement, people, pay, and what corpus and filters are worth."""
