@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast lint docs bench constraints clean
+.PHONY: demo test test-fast test-labelstudio test-potato lint docs bench constraints clean
 
 demo: $(VENV)/installed
 	$(BIN)/waon-build demo
@@ -14,6 +14,13 @@ test: $(VENV)/installed-dev lint
 
 test-fast: $(VENV)/installed-dev
 	$(BIN)/pytest -m "not slow" -n auto -x
+
+# Other tools, for real. Each has an environment of its own (Label Studio 1 GB, Potato 0.5 GB); `make test` skips them.
+test-labelstudio: $(VENV)/installed-dev .venv-labelstudio/installed
+	WAON_LABEL_STUDIO=.venv-labelstudio/bin/label-studio $(BIN)/pytest tests/annotation/connectors/test_real_label_studio.py
+
+test-potato: $(VENV)/installed-dev .venv-potato/installed
+	WAON_POTATO=.venv-potato/bin/potato $(BIN)/pytest tests/annotation/connectors/test_real_potato.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -43,5 +50,15 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,s3,postgres]"
 	touch $@
 
+.venv-labelstudio/installed:
+	$(PYTHON) -m venv .venv-labelstudio
+	.venv-labelstudio/bin/python -m pip install --quiet --disable-pip-version-check "label-studio==1.23.*"
+	touch $@
+
+.venv-potato/installed:
+	$(PYTHON) -m venv .venv-potato
+	.venv-potato/bin/python -m pip install --quiet --disable-pip-version-check "potato-annotation==2.12.*"
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo-corpus .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-labelstudio .venv-potato demo-corpus .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -11,13 +11,19 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from waon_build import languages
 from waon_build.annotation import database, decided, decisions, queue
-from waon_build.annotation.judgements import import_judgements
+from waon_build.annotation.connectors.campaign import Campaign
+from waon_build.annotation.connectors.files import import_judgements
+from waon_build.annotation.connectors.handing_out import HandedOut, hand_out
+from waon_build.annotation.connectors.tools import FileKind, Tool
+from waon_build.annotation.guideline import load as load_guideline
 from waon_build.annotation.progress import progress
 from waon_build.annotation.questions import load as load_questions
 from waon_build.annotation.shown import Shown
@@ -100,10 +106,11 @@ def check(recipe: Recipe) -> None:
     database.open(recipe).dispose()
 
 
-def import_answers(recipe: Recipe, path: str) -> Counts:
-    """Take a JSONL file of judgements in through the queue's own submit, and decide what they decide."""
+def import_answers(recipe: Recipe, path: str, kind: FileKind | None = None) -> Counts:
+    """Take a file of judgements in through the queue's own submit, and decide what they decide. kind: what wrote
+    it, told from the file when it is not given."""
     with database.opened(recipe) as engine:
-        counts = import_judgements(engine, path, recipe.annotation)
+        counts = import_judgements(engine, path, recipe.annotation, kind=kind)
         decisions.decide(engine, recipe.annotation)
         return counts
 
@@ -112,6 +119,20 @@ def queued(recipe: Recipe) -> list[Shown]:
     """The tasks that wait for judgements, as annotators see them."""
     with database.opened(recipe) as engine, engine.connect() as connection:
         return list(queue.waiting(connection))
+
+
+def export_tasks(
+    recipe: Recipe,
+    tool: Tool,
+    folder: Path,
+    limit: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> HandedOut:
+    """Write the tasks that wait for judgements, the first `limit` of them, and their pictures into a new folder
+    for another tool. progress: told how many pictures of how many are there."""
+    campaign = Campaign(recipe.name, recipe.annotation.overlap, load_guideline(recipe.annotation.guideline))
+    image_bytes = open_corpus(recipe).image_bytes
+    return hand_out(tool, campaign, _waiting(recipe, limit), folder, image_bytes, progress)
 
 
 def export(recipe: Recipe, name: str | None = None, progress: Callable[[int, int], None] | None = None) -> Release:
@@ -164,6 +185,11 @@ def annotated(recipe: Recipe) -> Iterator[Engine]:
         if engine is None:
             raise InputError(f"{recipe.name}: nobody was asked yet: run the recipe, which makes the annotation queue")
         yield engine
+
+
+def _waiting(recipe: Recipe, limit: int | None) -> Iterator[Shown]:
+    with annotated(recipe) as engine, engine.connect() as connection:
+        yield from islice(queue.waiting(connection), limit)
 
 
 def _crawls(recipe: Recipe) -> bool:

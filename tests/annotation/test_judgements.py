@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 
 from waon_build.annotation import decided, decisions, queue
+from waon_build.annotation.connectors.files import import_judgements
+from waon_build.annotation.connectors.tools import FileKind
 from waon_build.annotation.database import writing
-from waon_build.annotation.judgements import import_judgements
 from waon_build.annotation.models import Annotation, Annotator, Kind, Lease, Standing, State, Task, live
 from waon_build.annotation.order import Plan
 from waon_build.annotation.questions import Answers, load
@@ -252,7 +253,7 @@ def test_a_file_that_cannot_be_read_is_one_line(
     with pytest.raises(InputError, match=r"nowhere\.jsonl: cannot be read"):
         import_judgements(engine, str(tmp_path / "nowhere.jsonl"), settings)
     with pytest.raises(InputError, match="cannot be read"):
-        import_judgements(engine, str(tmp_path), settings)
+        import_judgements(engine, str(tmp_path), settings, kind=FileKind.JSONL)
     with pytest.raises(InputError, match="is not UTF-8 text"):
         take_in("門松".encode("shift_jis"))
 

@@ -1,30 +1,26 @@
-"""Takes judgements in that were made elsewhere: JSONL, one a line, through the queue's own lease and submit.
+"""Takes judgements in that were made elsewhere, through the queue's own lease and submit.
 
-    {"pair_id": "0f3c...", "annotator": "hanako", "match": 3, "culture": "specific", "category": "food"}
-    {"url": "https://...", "caption": "...", "annotator": "taro", "match": 0, "culture": "not"}
-
-A line names its pair by `pair_id`, or by `url` and `caption`; all that is not `annotator` or
-`guideline_version` beside it are answers. The file is taken whole or not at all, and a second time
-changes nothing: of what one annotator says of one task in it, the last counts. Names of annotators are
-not kept: they become pseudonyms that only this database makes.
+They come out of a file, whichever tool wrote it (`connectors/` reads them): here it is only known what was
+said. They are taken all or not at all, and a second time changes nothing: of what one annotator says of
+one task, the last counts. Names of annotators are not kept: they become pseudonyms that only this
+database makes.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, select, update
 
-from waon_build.annotation import queue
+from waon_build.annotation import queue, reports
 from waon_build.annotation.database import inserting, writing
-from waon_build.annotation.models import Annotator, Identity, Kind, Role, Standing, State, Task
-from waon_build.annotation.questions import AnswerError, Answers, Questions, load
-from waon_build.annotation.refusals import NotActive, OverlapReached, TaskWithdrawn
-from waon_build.annotation.routing import reference
+from waon_build.annotation.models import Annotator, Identity, Kind, Role, Source, Standing, State, Task
+from waon_build.annotation.questions import Answers
+from waon_build.annotation.queue import How
+from waon_build.annotation.refusals import AlreadyAnswered, NotActive, OverlapReached, TaskWithdrawn
 from waon_build.recipe import AnnotationSettings
 from waon_build.records import Counts, InputError, Reason
 
@@ -59,102 +55,88 @@ NOT_ACTIVE = Reason(
     what="A judgement by an annotator who is paused or blocked.",
     why="They may neither judge nor correct, wherever they do it.",
 )
+SKIPPED = Reason(
+    "skipped",
+    stage="judgements",
+    what="A task that its annotator skipped where they judged.",
+    why="Who would rather not judge a picture says nothing of it.",
+)
+BY_MACHINE = Reason(
+    "by_machine",
+    stage="judgements",
+    what="A judgement whose annotator is declared to be a tool or a language model.",
+    why="Native speakers vouch for a corpus.",
+)
+UNFINISHED = Reason(
+    "unfinished",
+    stage="judgements",
+    what="A judgement that lacks an answer which is required, and reports no harm.",
+    why="It was begun and not ended: other tools keep what was clicked so far.",
+)
 
-_NAMES_THE_PAIR = ("pair_id", "url", "caption")
-_BESIDE = {*_NAMES_THE_PAIR, "annotator", "guideline_version"}
 _CHUNK = 500
 
 
-class _Judgement(NamedTuple):
+class Judgement(NamedTuple):
+    """What one annotator says of one pair, checked. It names the pair by `pair_id` or by `reference`."""
+
     where: str
-    """`FILE:LINE`."""
-    pair_id: str
-    reference: str
-    """Digest of url and caption, or "" when they are not given."""
+    """The file and the place in it, for whoever must mend it."""
     annotator: str
+    """By whatever name they go there."""
     answers: Answers
+    pair_id: str = ""
+    reference: str = ""
+    """Digest of url and caption (`routing.reference`)."""
+    task_id: int | None = None
+    """Which of the pair's tasks was answered, when that is known."""
+    wall_ms: int | None = None
+    """Milliseconds by the clock, when they are known."""
+    finished: bool = True
+    """If not, nothing of it is taken but its reports of harm."""
 
 
-def import_judgements(engine: Engine, path: str, settings: AnnotationSettings, now: datetime | None = None) -> Counts:
-    """Take a file of judgements in; returns how many were read, taken, and left, by reason.
+def take_in(
+    engine: Engine,
+    judgements: Iterable[Judgement | Reason],
+    source: Source,
+    settings: AnnotationSettings,
+    now: datetime | None = None,
+) -> Counts:
+    """Take judgements in; returns how many were read, taken, and left, by reason. A reason in place of a
+    judgement is one that whoever read the file has left.
 
     A different answer of the same annotator to the same task corrects the earlier one. Raises
-    InputError for the first line that cannot be taken, and then nothing of the file is taken.
+    InputError for the first that cannot be taken, and then nothing is taken.
     """
     now = now or datetime.now(UTC)
-    judgements = list(_read(path, load(settings.guideline)))
     counts = Counts()
+    said: list[Judgement] = []
+    for one in judgements:
+        counts.drop(one) if isinstance(one, Reason) else said.append(one)
     with writing(engine) as connection:
         key = bytes.fromhex(connection.scalars(select(Identity.pseudonym_key)).one())
-        pseudonyms = {name: _pseudonym(connection, name, key, now) for name in {one.annotator for one in judgements}}
-        chunks = (judgements[start : start + _CHUNK] for start in range(0, len(judgements), _CHUNK))
-        tasks = [task_id for chunk in chunks for task_id in _tasks(connection, chunk)]
-        said = [(pseudonyms[one.annotator], task_id) for one, task_id in zip(judgements, tasks, strict=True)]
-        last = {who_and_what: at for at, who_and_what in enumerate(said)}
-        for at, (judgement, (annotator, task_id)) in enumerate(zip(judgements, said, strict=True)):
-            if last[annotator, task_id] != at:
+        people = {name: _pseudonym(connection, name, source, key, now) for name in {one.annotator for one in said}}
+        chunks = (said[start : start + _CHUNK] for start in range(0, len(said), _CHUNK))
+        tasks = [task for chunk in chunks for task in _tasks(connection, chunk)]
+        last = {(people[one.annotator], task.id): at for at, (one, task) in enumerate(zip(said, tasks, strict=True))}
+        for at, (judgement, task) in enumerate(zip(said, tasks, strict=True)):
+            annotator = people[judgement.annotator]
+            if last[annotator, task.id] != at:
                 counts.drop(SUPERSEDED_IN_FILE)
                 continue
-            reason = _take(connection, judgement, annotator, task_id, settings, now)
+            reason = _take(connection, judgement, annotator, task, source, settings, now)
             counts.drop(reason) if reason else counts.keep()
     return counts
 
 
-def _read(path: str, questions: Questions) -> Iterator[_Judgement]:
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield _judgement(f"{path}:{number}", line, questions)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}): give a JSONL file of judgements") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text: save it as UTF-8") from error
-
-
-def _judgement(where: str, line: str, questions: Questions) -> _Judgement:
-    try:
-        data = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: is not JSON: write one object a line, in double quotes") from error
-    if not isinstance(data, dict):
-        raise InputError(f'{where}: is not an object: write {{"pair_id": ..., "annotator": ..., "match": ...}}')
-    texts = {name: _text(where, name, data[name]) for name in _BESIDE if data.get(name) is not None}
-    if "annotator" not in texts:
-        raise InputError(f"{where}: annotator is missing: say who judged, by any name or number")
-    by_address = "url" in texts and "caption" in texts
-    if "pair_id" not in texts and not by_address:
-        raise InputError(f"{where}: pair_id is missing: give it, or url and caption of the pair")
-    try:
-        answers = questions.answers(
-            {name: answer for name, answer in data.items() if name not in _BESIDE}, texts.get("guideline_version")
-        )
-    except AnswerError as error:
-        raise InputError(f"{where}: {error}") from error
-    return _Judgement(
-        where,
-        texts.get("pair_id", ""),
-        reference(texts["url"], texts["caption"]) if by_address else "",
-        texts["annotator"],
-        answers,
-    )
-
-
-def _text(where: str, field: str, value: Any) -> str:
-    longest = {"pair_id": 16, "guideline_version": 32, "annotator": 200}.get(field)
-    fits = isinstance(value, str) and bool(value.strip())
-    if fits and longest:  # what goes into the database
-        fits = len(value) <= longest and value.isprintable()
-    if not fits:
-        limit = f" of at most {longest} characters" if longest else ""
-        raise InputError(f"{where}: {field} is {str(value)[:60]!r}: give a text{limit}")
-    return str(value)
-
-
-def _pseudonym(connection: Connection, name: str, key: bytes, now: datetime) -> str:
-    """The annotator of this name: one who is known already, or the pseudonym made from the name."""
+def _pseudonym(connection: Connection, name: str, source: Source, key: bytes, now: datetime) -> str:
+    """The annotator of this name: one who is known already, or the pseudonym made from the name. The same
+    name in another tool is somebody else."""
     if connection.scalar(select(Annotator.id).where(Annotator.id == name)) is not None:
         return name
+    if source != Source.JUDGEMENTS:
+        name = f"{source} {name}"
     pseudonym = blake2b(name.encode("utf-8", "surrogatepass"), key=key, digest_size=16).hexdigest()
     connection.execute(
         inserting(connection, Annotator)
@@ -164,59 +146,102 @@ def _pseudonym(connection: Connection, name: str, key: bytes, now: datetime) -> 
     return pseudonym
 
 
-def _tasks(connection: Connection, judgements: Sequence[_Judgement]) -> list[int]:
-    """The task of each judgement. A pair may have several: the one still in the queue comes before a
-    withdrawn one, the normal before others. Raises InputError where there is none."""
-    found: dict[str, tuple[tuple[bool, bool, int], int, str]] = {}
+class _Found(NamedTuple):
+    """A task, by how well it fits: smaller is better."""
+
+    rank: tuple[bool, bool, int]
+    id: int
+    reference: str
+    stale_before: int
+
+
+def _tasks(connection: Connection, judgements: Sequence[Judgement]) -> list[_Found]:
+    """The task of each judgement. A pair may have several: the one that was answered comes first, one still
+    in the queue before a withdrawn one, the normal before others. Raises InputError where there is none."""
+    found: dict[str, _Found] = {}
     rows = connection.execute(
-        select(Task.id, Task.pair_id, Task.reference, Task.kind, Task.state).where(
+        select(Task.id, Task.pair_id, Task.reference, Task.kind, Task.state, Task.stale_before).where(
             Task.pair_id.in_({one.pair_id for one in judgements if one.pair_id})
             | Task.reference.in_({one.reference for one in judgements if not one.pair_id})
         )
     )
     for row in rows:
         rank = (row.state == State.WITHDRAWN, row.kind != Kind.NORMAL, row.id)
-        for name in (f"pair {row.pair_id}", f"reference {row.reference}"):
-            if name not in found or rank < found[name][0]:
-                found[name] = (rank, row.id, row.reference)
-    ids = []
+        task = _Found(rank, row.id, row.reference, row.stale_before)
+        for name in (f"pair {row.pair_id}", f"reference {row.reference}", f"pair {row.pair_id} task {row.id}"):
+            if name not in found or rank < found[name].rank:
+                found[name] = task
+    tasks = []
     for one in judgements:
-        entry = found.get(f"pair {one.pair_id}" if one.pair_id else f"reference {one.reference}")
+        name = f"pair {one.pair_id}" if one.pair_id else f"reference {one.reference}"
+        entry = found.get(f"{name} task {one.task_id}", found.get(name))
         field = "pair_id" if one.pair_id else "url and caption"
         if entry is None:
             raise InputError(f"{one.where}: {field}: no such pair was ever in the queue: check it, or run the recipe")
-        if one.pair_id and one.reference and one.reference != entry[2]:
+        if one.pair_id and one.reference and one.reference != entry.reference:
             raise InputError(f"{one.where}: url and caption are not those of pair {one.pair_id}: leave them out")
-        ids.append(entry[1])
-    return ids
+        tasks.append(entry)
+    return tasks
 
 
 def _take(
     connection: Connection,
-    judgement: _Judgement,
+    judgement: Judgement,
     annotator: str,
-    task_id: int,
+    task: _Found,
+    source: Source,
     settings: AnnotationSettings,
     now: datetime,
 ) -> Reason | None:
     """Lease the task for its annotator and submit; the reason when nothing was taken."""
-    answers = judgement.answers
+    if not judgement.finished:
+        return _report(connection, judgement, annotator, task, settings, now)
+    answers, how = judgement.answers, How(source, wall_ms=judgement.wall_ms)
     try:
-        before = queue.live_answer(connection, annotator, task_id)
-        if before is not None:
-            if before.answers == answers.values:
+        before = queue.live_answer(connection, annotator, task.id)
+        if before is not None and not before.retracted:
+            weighs = before.id > task.stale_before
+            if before.answers == answers.values and (weighs or before.guideline_version == answers.guideline_version):
                 return ALREADY_THERE
-            queue.correct(connection, annotator, task_id, answers, now)
-            return None
-        most = None if judgement.answers.rejecting else settings.max_overlap
-        leased = _lease(connection, annotator, task_id, settings.lease_minutes, most, now)
-        queue.submit(connection, annotator, task_id, leased.token, answers, now)
+            if weighs:
+                queue.correct(connection, annotator, task.id, answers, now, how)
+                return None
+        most = None if answers.rejecting else settings.max_overlap
+        leased = _lease(connection, annotator, task.id, settings.lease_minutes, most, now)
+        queue.submit(connection, annotator, task.id, leased.token, answers, now, how)
     except OverlapReached:
         return OVERLAP_REACHED
     except TaskWithdrawn:
         return TASK_WITHDRAWN
     except NotActive:
         return NOT_ACTIVE
+    return None
+
+
+def _report(
+    connection: Connection,
+    judgement: Judgement,
+    annotator: str,
+    task: _Found,
+    settings: AnnotationSettings,
+    now: datetime,
+) -> Reason | None:
+    """Take the reports of harm of somebody who did not answer the rest. It is never too late for one."""
+    before = reports.reported_by(connection, annotator, task.id)
+    new = [flag for flag in judgement.answers.rejecting if flag not in before]
+    if not new:
+        return ALREADY_THERE
+    try:
+        leased = queue.lease_task(connection, annotator, task.id, now, settings.lease_minutes)
+        queue.release(connection, annotator, [leased.token], now)
+    except (OverlapReached, AlreadyAnswered):
+        pass
+    except TaskWithdrawn:
+        return TASK_WITHDRAWN
+    except NotActive:
+        return NOT_ACTIVE
+    for flag in new:
+        reports.pull(connection, annotator, task.id, flag, "", now)
     return None
 
 

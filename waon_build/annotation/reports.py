@@ -119,6 +119,13 @@ def is_pulled(connection: Connection, pair_id: str) -> bool:
     return bool(connection.scalar(select(exists().where(Report.pair_id == pair_id, Report.outcome.in_(PULLS)))))
 
 
+def reported_by(connection: Connection, annotator: str, task_id: int) -> set[str]:
+    """The flags that an annotator has reported of a task's pair, whatever became of it."""
+    pair_id = select(Task.pair_id).where(Task.id == task_id).scalar_subquery()
+    mine = select(Report.kind).where(Report.pair_id == pair_id, Report.annotator_id == annotator)
+    return set(connection.scalars(mine))
+
+
 def pulled(connection: Connection, pair_ids: Iterable[str]) -> set[str]:
     """Those of some pairs that reports keep out. pair_ids: at most a few thousand."""
     return set(

@@ -5,13 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Number = Annotated[int, Field(ge=0, lt=2**48, description="Opaque, and different for each person.")]
+
+def _whole(value: object) -> object:
+    """In JSON 7.0 is a whole number too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Number = Annotated[
+    int, Field(ge=0, lt=2**48, description="Opaque, and different for each person."), BeforeValidator(_whole)
+]
 Token = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
 Note = Annotated[str, Field(max_length=2000)]
 Version = Annotated[str, Field(min_length=1, max_length=32)]
-Milliseconds = Annotated[int, Field(ge=0, lt=2**31)]
+Milliseconds = Annotated[int, Field(ge=0, lt=2**31), BeforeValidator(_whole)]
 Answers = dict[str, Any]
 WhyEmpty = Literal["nothing_left", "paused", "blocked", "not_qualified"]
 
