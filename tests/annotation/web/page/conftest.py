@@ -158,6 +158,11 @@ class Person:
     def wait_for_caption(self, caption: str) -> None:
         self.wait_for(f"document.getElementById('caption').textContent === {json.dumps(caption)}")
 
+    def wait_past(self, caption: str) -> None:
+        """Wait until another picture is on the screen than that of a caption."""
+        self.wait_for(f"document.getElementById('caption').textContent !== {json.dumps(caption)}")
+        self.see_picture()
+
     def wait_until_saved(self) -> None:
         """Wait until nothing waits in the browser any more."""
         self.wait_for("document.getElementById('state').dataset.waiting === '0'")

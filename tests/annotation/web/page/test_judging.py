@@ -137,14 +137,13 @@ def test_an_answer_given_before_a_reload_can_be_taken_back(person: Any) -> None:
 def test_what_is_skipped_has_a_reason_and_does_not_come_back(person: Any) -> None:
     first = person.caption
     person.press("s", "2")
-    person.see_picture()
-    assert person.caption != first
+    person.wait_past(first)
     assert "休んで" in person.page.locator("#notices").text_content()
     second = person.caption
     person.press("s")
     person.page.locator("#skip-note").fill("4 回転している")
     person.page.locator("#skip [data-choice=broken]").click()
-    person.see_picture()
+    person.wait_past(second)
     person.press("s", "Escape")
     third = person.caption
     person.wait_until_saved()
@@ -160,10 +159,10 @@ def test_a_report_takes_two_presses_and_hides_the_picture_at_once(person: Any) -
     person.press("Escape", "r", "Enter")
     assert person.caption == first
     person.press("r", "r")
-    person.see_picture()
+    person.wait_past(first)
     second = person.caption
     person.press("r", "2")
-    person.see_picture()
+    person.wait_past(second)
     person.wait_until_saved()
     assert person.reported() == {first: "harmful", second: "personal"}
 
@@ -361,5 +360,6 @@ def test_a_picture_that_cannot_be_shown_says_so(served: Any, newcomer: Any, hung
     person.wait_for("document.getElementById('picture-message-text').textContent.includes('表示できません')")
     first = person.caption
     person.press("s", "3")
+    person.wait_for(f"document.getElementById('caption').textContent !== {first!r}")
     person.wait_until_saved()
     assert person.skipped() == {first: "broken"}

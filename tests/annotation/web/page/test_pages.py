@@ -90,8 +90,10 @@ def test_a_link_takes_one_to_another_device(newcomer: Any, visitor: Any) -> None
 
 
 def test_ones_own_figures_are_on_ones_own_page(person: Any) -> None:
-    person.press("3", "3", "Enter", "s", "1")
-    person.see_picture()
+    person.press("3", "3", "Enter")
+    second = person.caption
+    person.press("s", "1")
+    person.wait_past(second)
     person.wait_until_saved()
     person.page.goto("/me")
     figures = person.page.locator(".figure dd").all_text_contents()
