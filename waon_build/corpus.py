@@ -22,13 +22,14 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import is_dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import fsspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from waon_build.records import Counts, InputError, Tally, digest16
+
+if TYPE_CHECKING:  # what reads no Parquet, as the server of annotators, does without Arrow's 30 MB
+    import pyarrow as pa
 
 ROW_GROUP = 10_000
 SAMPLED_DROPS = 5
@@ -161,6 +162,9 @@ class Corpus:
     ) -> pa.Table:
         """The rows of one committed part; filters: pyarrow's, pushed down to row groups.
         Raises InputError when the part is missing or unreadable."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         path = self.file(stage, part, role)
         if path is None:
             raise _no_such_part(self.path(stage, part))
@@ -173,6 +177,9 @@ class Corpus:
     def batches(self, stage: str, part: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The rows of one committed part, at most ROW_GROUP at a time: what a part holds need not fit in memory.
         Raises InputError as `read` does."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         path = self.file(stage, part)
         if path is None:
             raise _no_such_part(self.path(stage, part))
@@ -290,6 +297,8 @@ class PartWriter:
     """
 
     def __init__(self, corpus: Corpus, stage: str, part: Part, schema: pa.Schema, dropped: pa.Schema) -> None:
+        import pyarrow as pa
+
         if not re.fullmatch(r"[A-Za-z0-9_-]+", part.name):
             raise ValueError(f"not a part name: {part.name!r}")
         self.corpus = corpus
@@ -302,6 +311,8 @@ class PartWriter:
         self._files: dict[str, str] = {}
 
     def __enter__(self) -> PartWriter:
+        import pyarrow.parquet as pq
+
         self._scratch = self.corpus.scratch()
         self.folder = self._scratch.__enter__()
         self._rows = pq.ParquetWriter(f"{self.folder}/rows.parquet", self.schema, compression="zstd")
@@ -391,12 +402,17 @@ class PartWriter:
 
     def _flush(self) -> None:
         if self._pending:
+            import pyarrow as pa
+
             self._rows.write_table(pa.Table.from_pylist(self._pending, schema=self.schema))
             self._pending.clear()
 
     def _write_samples(self) -> None:
         rows = [{**row, "reason": reason} for reason, sample in sorted(self._samples.items()) for _, row in sample]
         if rows:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
             table = pa.Table.from_pylist(rows, schema=self.dropped_schema)
             pq.write_table(table, f"{self.folder}/dropped.parquet", compression="zstd")
             self._files["dropped"] = "dropped.parquet"

@@ -2,7 +2,7 @@
 
 Field names are those of the published WAON dataset where it has them. Every record type is a
 dataclass for code that makes rows one by one, and has an Arrow schema (`CANDIDATE`, `IMAGE`,
-`PAIR`) for the Parquet file it rests in; the two agree field by field (a test holds them to it).
+`PAIR`, in `schemas.py`) for the Parquet file it rests in; the two agree field by field (a test holds them to it).
 Nothing here reads or writes.
 """
 
@@ -13,9 +13,24 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    from waon_build.schemas import CANDIDATE as CANDIDATE
+    from waon_build.schemas import CLUSTER as CLUSTER
+    from waon_build.schemas import EVIDENCE as EVIDENCE
+    from waon_build.schemas import IMAGE as IMAGE
+    from waon_build.schemas import IMAGE_IN_PAIR as IMAGE_IN_PAIR
+    from waon_build.schemas import PAIR as PAIR
+else:
+
+    def __getattr__(name: str) -> object:
+        """The Arrow schemas, for who reads Parquet: others need not pay for Arrow."""
+        if name not in ("CANDIDATE", "CLUSTER", "EVIDENCE", "IMAGE", "IMAGE_IN_PAIR", "PAIR"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from waon_build import schemas
+
+        return getattr(schemas, name)
 
 
 class Reason(str):
@@ -67,11 +82,6 @@ class Evidence(NamedTuple):
     refuses: bool
 
 
-EVIDENCE = pa.list_(
-    pa.struct([("signal", pa.string()), ("url", pa.string()), ("value", pa.string()), ("refuses", pa.bool_())])
-)
-
-
 @dataclass(slots=True)
 class Candidate:
     """An image reference with a caption, found somewhere. Not yet looked at, not yet fetched."""
@@ -102,24 +112,6 @@ class Candidate:
     def __post_init__(self) -> None:
         if not self.candidate_id:
             self.candidate_id = digest16(self.url, self.caption, self.page_url)
-
-
-CANDIDATE = pa.schema(
-    [
-        ("candidate_id", pa.string()),
-        ("url", pa.string()),
-        ("caption", pa.string()),
-        ("caption_source", pa.string()),
-        ("page_url", pa.string()),
-        ("page_title", pa.string()),
-        ("page_language", pa.string()),
-        ("context", pa.string()),
-        ("licence_url", pa.string()),
-        ("rights", EVIDENCE),
-        ("source", pa.string()),
-        ("captured_at", pa.string()),
-    ]
-)
 
 
 @dataclass(slots=True)
@@ -170,72 +162,6 @@ class Image:
     """Of the bytes in that tar."""
     size: int = 0
     """Of the stored bytes."""
-
-
-IMAGE = pa.schema(
-    [
-        ("url", pa.string()),
-        ("status", pa.string()),
-        ("reason", pa.string()),
-        ("retryable", pa.bool_()),
-        ("attempts", pa.int32()),
-        ("http_status", pa.int32()),
-        ("final_url", pa.string()),
-        ("sha256", pa.string()),
-        ("phash", pa.string()),
-        ("phash256", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("original_width", pa.int32()),
-        ("original_height", pa.int32()),
-        ("format", pa.string()),
-        ("original_format", pa.string()),
-        ("served_bytes", pa.int64()),
-        ("colours", pa.int32()),
-        ("deviation", pa.float64()),
-        ("frames", pa.int32()),
-        ("rights", EVIDENCE),
-        ("fetched_at", pa.string()),
-        ("stored_in", pa.string()),
-        ("offset", pa.int64()),
-        ("size", pa.int64()),
-    ]
-)
-
-IMAGE_IN_PAIR = (
-    "sha256",
-    "phash",
-    "phash256",
-    "width",
-    "height",
-    "original_width",
-    "original_height",
-    "format",
-    "stored_in",
-    "offset",
-    "size",
-)
-"""The image columns a pair carries along."""
-
-PAIR = pa.schema(
-    [pa.field("pair_id", pa.string())]
-    + [CANDIDATE.field(name) for name in CANDIDATE.names]
-    + [IMAGE.field(name) for name in IMAGE_IN_PAIR]
-)
-"""A candidate that passed, joined to its image. `rights` holds the evidence of both."""
-
-CLUSTER = pa.schema(
-    [
-        ("pair_id", pa.string()),
-        ("image_part", pa.string()),
-        ("cluster_id", pa.string()),
-        ("canonical", pa.bool_()),
-        ("reason", pa.string()),
-    ]
-)
-"""What dedup says of each distinct pair. image_part: the part of the image stage that holds its row.
-cluster_id: the `pair_id` of the cluster's best pair (which is kept, unless it is withdrawn or in an evaluation
-set). canonical: the pair is kept; otherwise `reason` says why not."""
 
 
 def pair_id(sha256: str, caption: str) -> str:

@@ -138,6 +138,16 @@ def versions_seen(connection: Connection) -> list[Any]:
     return list(connection.execute(select(*columns).order_by(GuidelineVersion.seen_at)))
 
 
+def answers_by_version(connection: Connection) -> dict[str, int]:
+    """How many answers that stand were given under each version."""
+    rows = connection.execute(
+        select(Annotation.guideline_version, func.count())
+        .where(live(Annotation), ~Annotation.retracted)
+        .group_by(Annotation.guideline_version)
+    )
+    return dict(rows.all())
+
+
 def _ask_again(connection: Connection, touched: dict[int, int], overlap: int, now: datetime) -> None:
     """touched: task -> the newest annotation of it that no longer weighs."""
     for task_id, stale in touched.items():

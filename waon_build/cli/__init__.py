@@ -7,10 +7,8 @@ document on standard output; what is for people goes to standard error then.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +20,8 @@ from typer.core import TyperGroup
 from waon_build import __version__
 from waon_build import recipe as recipes
 from waon_build.annotation.connectors.tools import FileKind, Tool
+from waon_build.cli.annotate import annotate_app
+from waon_build.cli.options import SECRET, AsJson, RecipePath, Settings, dropped, overrides_of, people, print_json, say
 from waon_build.ending import end_on_ctrl_c, leave
 from waon_build.records import InputError
 
@@ -56,23 +56,13 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(judgements_app, name="judgements")
-
-RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe: one YAML file.")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="Set a field of the recipe: `fetch.contact=me@example.org`."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
-
-people = Console(stderr=True)
-SECRET = ("runtime.storage_options", "annotation.database")
-"""Fields that may hold passwords and keys: never printed, never a flow's parameter."""
+app.add_typer(annotate_app, name="annotate")
 
 
 @app.command()
 def run(recipe: RecipePath, settings: Settings = None, as_json: AsJson = False) -> None:
     """Run a recipe from its sources up to the annotation queue."""
-    overrides = _overrides(settings)
+    overrides = overrides_of(settings)
     _ingest(recipe, overrides)
     _show_audit(recipe, overrides, as_json, picture=None)
 
@@ -85,11 +75,11 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the accepted pairs as a release of WebDataset shards."""
-    release = _export(recipe, _overrides(settings), name)
+    release = _export(recipe, overrides_of(settings), name)
     if as_json:
-        _print_json({"name": release.name, "url": release.url, "samples": release.samples})
+        print_json({"name": release.name, "url": release.url, "samples": release.samples})
     else:
-        _say(f"{sum(release.samples.values()):,} samples in {release.url}")
+        say(f"{sum(release.samples.values()):,} samples in {release.url}")
 
 
 @audit_app.command("corpus")
@@ -100,7 +90,7 @@ def audit_corpus(
     as_json: AsJson = False,
 ) -> None:
     """Show funnel and queue: what `audit RECIPE` does."""
-    _show_audit(recipe, _overrides(settings), as_json, picture)
+    _show_audit(recipe, overrides_of(settings), as_json, picture)
 
 
 @audit_app.command("annotation")
@@ -119,12 +109,12 @@ def audit_annotation(
     from waon_build import pipeline
     from waon_build.audit.annotation.report import show
 
-    found = pipeline.audit_annotation(recipes.load(recipe, _overrides(settings)), resamples)
+    found = pipeline.audit_annotation(recipes.load(recipe, overrides_of(settings)), resamples)
     if out is not None:
         files = found.write(out)
-        _say(f"{len(files)} files are in {out}")
+        say(f"{len(files)} files are in {out}")
     if as_json:
-        _print_json(found.to_json())
+        print_json(found.to_json())
     else:
         show(found, Console())
 
@@ -141,11 +131,11 @@ def verify(
     with bar(people, "verify") as progress:
         report = verify_release(release, progress=progress)
     if as_json:
-        _print_json(report.to_json())
+        print_json(report.to_json())
     else:
         for failure in report.failures:
-            _say(str(failure))
-        _say(f"{release}: {report.samples:,} samples in {report.shards} shards: {'ok' if report.ok else 'NOT OK'}")
+            say(str(failure))
+        say(f"{release}: {report.samples:,} samples in {report.shards} shards: {'ok' if report.ok else 'NOT OK'}")
     raise typer.Exit(0 if report.ok else 1)
 
 
@@ -162,13 +152,13 @@ def export_tasks(
     from waon_build import pipeline
     from waon_build.audit.bars import bar
 
-    loaded = recipes.load(recipe, _overrides(settings))
+    loaded = recipes.load(recipe, overrides_of(settings))
     with bar(people, "pictures") as progress:
         handed_out = pipeline.export_tasks(loaded, to, out, limit, progress)
     if as_json:
-        _print_json(handed_out._asdict())
+        print_json(handed_out._asdict())
     else:
-        _say(f"{handed_out.tasks:,} tasks are in {out}: {out / 'README.md'} says how to go on")
+        say(f"{handed_out.tasks:,} tasks are in {out}: {out / 'README.md'} says how to go on")
 
 
 @judgements_app.command("import")
@@ -189,25 +179,25 @@ def import_judgements(
     JSONL, CSV, TSV). Taken whole or not at all, and a second time changes nothing."""
     from waon_build import pipeline
 
-    loaded = recipes.load(recipe, _overrides(settings))
+    loaded = recipes.load(recipe, overrides_of(settings))
     counts = pipeline.import_answers(loaded, str(file), kind)
     if as_json:
-        _print_json(counts.to_json())
+        print_json(counts.to_json())
     else:
-        _say(f"{file}: {counts.kept:,} of {counts.read:,} judgements taken in{_dropped(counts.dropped.items())}")
+        say(f"{file}: {counts.kept:,} of {counts.read:,} judgements taken in{dropped(counts.dropped.items())}")
 
 
 @recipe_app.command("check")
 def check_recipe(recipe: RecipePath, settings: Settings = None, as_json: AsJson = False) -> None:
     """Print the effective recipe: every field, defaults filled in."""
-    loaded = recipes.load(recipe, _overrides(settings))
+    loaded = recipes.load(recipe, overrides_of(settings))
     effective = loaded.model_dump(mode="json")
     for dotted in SECRET:
         section, field = dotted.split(".")
         if effective[section][field]:
             effective[section][field] = "(set, not shown)"
     if as_json:
-        _print_json(effective)
+        print_json(effective)
     else:
         print(yaml.safe_dump(effective, allow_unicode=True, sort_keys=False), end="")
 
@@ -231,10 +221,10 @@ def takedown(
     """Take something out for good: a tombstone keeps it out of the queue and of every later release."""
     from waon_build import pipeline
 
-    tasks = pipeline.takedown(recipes.load(recipe, _overrides(settings)), kind, value, why)
+    tasks = pipeline.takedown(recipes.load(recipe, overrides_of(settings)), kind, value, why)
     by_picture = kind in ("sha256", "phash")
     rest = "; what is there to measure a filter follows in the next run" if by_picture else ""
-    _say(f"{kind} {value} is out of the queue (tasks withdrawn: {tasks:,}{rest}): export to release without it")
+    say(f"{kind} {value} is out of the queue (tasks withdrawn: {tasks:,}{rest}): export to release without it")
 
 
 @app.command()
@@ -255,19 +245,19 @@ def demo(
     judgements = Path(folder, "judgements.jsonl")
     with serve(port) as site:
         site.write_recipe(recipe, folder)
-        _say(f"1. A sample site is served at {site.url}; the recipe is {recipe}")
+        say(f"1. A sample site is served at {site.url}; the recipe is {recipe}")
         _ingest(recipe, {})
     loaded = recipes.load(recipe)
     pairs = [(task.pair_id, task.caption, task.url) for task in pipeline.queued(loaded)]
     write_judgements(pairs, judgements, questions.load(loaded.annotation.guideline).version)
     counts = pipeline.import_answers(loaded, str(judgements))
-    _say(f"2. Three sample annotators judged: {counts.kept:,} judgements taken in from {judgements}")
+    say(f"2. Three sample annotators judged: {counts.kept:,} judgements taken in from {judgements}")
     release = _export(recipe, {}, "demo")
-    _say(f"3. {sum(release.samples.values()):,} accepted pairs are in {release.url}")
+    say(f"3. {sum(release.samples.values()):,} accepted pairs are in {release.url}")
     report = verify_release(release.url)
-    _say(f"4. The release {'verifies' if report.ok else 'does NOT verify'}: {report.samples:,} samples re-read")
+    say(f"4. The release {'verifies' if report.ok else 'does NOT verify'}: {report.samples:,} samples re-read")
     _show_audit(recipe, {}, False, picture)
-    _say(f"5. The funnel is drawn in {picture}; the corpus, stage by stage, is in {folder}")
+    say(f"5. The funnel is drawn in {picture}; the corpus, stage by stage, is in {folder}")
     raise typer.Exit(0 if report.ok else 1)
 
 
@@ -320,7 +310,7 @@ def _ingest(recipe: Path, overrides: dict[str, Any]) -> None:
         with Bars(people) as bars, runtime.watched_by(bars):
             ingest(str(recipe), overrides)
     except PartsFailedError as error:
-        _say(str(error))
+        say(str(error))
         raise typer.Exit(1) from error
 
 
@@ -352,41 +342,12 @@ def _show_audit(recipe: Path, overrides: dict[str, Any], as_json: bool, picture:
                 f"{picture}: cannot be written ({error.strerror}): give --picture another place"
             ) from error
     if as_json:
-        _print_json(state.to_json())
+        print_json(state.to_json())
     else:
         terminal.show(state, Console())
-
-
-def _overrides(settings: Iterable[str] | None) -> dict[str, Any]:
-    overrides = {}
-    for setting in settings or ():
-        field, equals, value = setting.partition("=")
-        if not equals or not field:
-            raise InputError(f"--set {setting}: is not FIELD=VALUE, e.g. --set fetch.contact=me@example.org")
-        try:
-            overrides[field] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set {field}: its value is not YAML: put it in quotes") from error
-        whole_section = overrides[field] if isinstance(overrides[field], dict) else ()
-        if field.startswith(SECRET) or any(f"{field}.{name}" in SECRET for name in whole_section):
-            raise InputError(f"--set {field}: Prefect would record it for all to read: set it in the recipe's file")
-    return overrides
 
 
 def _hush_prefect() -> None:
     """The bars are what people watch; whoever wants Prefect's log sets its level or runs `flows.ingest`."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_SERVER_LEVEL", "CRITICAL")
-
-
-def _dropped(items: Iterable[tuple[str, int]]) -> str:
-    text = ", ".join(f"{reason} {count:,}" for reason, count in items)
-    return f" ({text})" if text else ""
-
-
-def _print_json(document: Any) -> None:
-    print(json.dumps(document, ensure_ascii=False, indent=1))
-
-
-def _say(text: str) -> None:
-    people.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""The pages that annotators and coordinators use, and the server behind them."""

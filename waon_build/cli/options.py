@@ -1,0 +1,58 @@
+"""What all commands share: their arguments, and how they speak to people and to programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+
+from waon_build.records import InputError
+
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe: one YAML file.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Set a field of the recipe: `fetch.contact=me@example.org`."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
+
+people = Console(stderr=True)
+SECRET = ("runtime.storage_options", "annotation.database")
+"""Fields that may hold passwords and keys: never printed, never a flow's parameter."""
+
+
+def overrides_of(settings: Iterable[str] | None) -> dict[str, Any]:
+    """What `--set` sets: dotted field -> value. Raises InputError."""
+    found: dict[str, Any] = {}
+    for setting in settings or ():
+        field, equals, value = setting.partition("=")
+        if not equals or not field:
+            raise InputError(f"--set {setting}: is not FIELD=VALUE, e.g. --set fetch.contact=me@example.org")
+        try:
+            found[field] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {field}: its value is not YAML: put it in quotes") from error
+        whole_section = found[field] if isinstance(found[field], dict) else ()
+        if field.startswith(SECRET) or any(f"{field}.{name}" in SECRET for name in whole_section):
+            raise InputError(f"--set {field}: Prefect would record it for all to read: set it in the recipe's file")
+    return found
+
+
+def dropped(items: Iterable[tuple[str, int]]) -> str:
+    """What was left, by reason, for the end of a sentence."""
+    text = ", ".join(f"{reason} {count:,}" for reason, count in items)
+    return f" ({text})" if text else ""
+
+
+def print_json(document: Any) -> None:
+    """To standard output."""
+    print(json.dumps(document, ensure_ascii=False, indent=1))
+
+
+def say(text: str) -> None:
+    """A line for people."""
+    people.print(text, markup=False, highlight=False, soft_wrap=True)
