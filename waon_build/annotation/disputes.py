@@ -58,7 +58,7 @@ def unanimous(connection: Connection, least: int, limit: int = 50) -> list[Judge
     )
     decided = Decision.outcome.in_((Outcome.ACCEPTED, Outcome.REJECTED))
     found = _judged(connection, and_(decided, Task.kind == Kind.NORMAL, Task.answered >= least, ~has_key), _LOOKED_AT)
-    return [one for one in found if one.votes and all(len(counts) == 1 for counts in one.votes.values())][:limit]
+    return [one for one in found if _is_unanimous(one.votes)][:limit]
 
 
 def adjudications(connection: Connection, limit: int = 50) -> list[Adjudication]:
@@ -99,6 +99,12 @@ def shown(connection: Connection, task_ids: Sequence[int]) -> dict[int, Shown]:
     """What is shown of some tasks, by id."""
     rows = connection.execute(select(*SHOWN).where(Task.id.in_(task_ids)))
     return {row.task_id: Shown(*row) for row in rows}
+
+
+def _is_unanimous(votes: dict[str, dict[str, int]]) -> bool:
+    """Whether all gave one answer to each question: a flag that only some set is none."""
+    people = max((sum(counts.values()) for counts in votes.values()), default=0)
+    return people > 0 and all(list(counts.values()) == [people] for counts in votes.values())
 
 
 def _judged(connection: Connection, which: ColumnElement[bool], limit: int) -> list[Judged]:

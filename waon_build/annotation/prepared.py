@@ -34,6 +34,9 @@ class Statements:
         self._dialect = dialect
         self._known: WeakKeyDictionary[Any, dict[Any, _Statement]] = WeakKeyDictionary()
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def find(self, statement: Executable, parameters: Parameters) -> _Statement | None:
         """How to run it; None when it is met for the first time, or cannot be prepared."""
         forms = self._known.get(statement)

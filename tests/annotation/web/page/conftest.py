@@ -22,7 +22,7 @@ from waon_build.annotation.web.campaign import utc_now
 from waon_build.corpus import Corpus, Part
 from waon_build.demo import pictures
 
-SCENES = ("koi", "pagoda", "castle", "machiya", "cat", "crane")
+SCENES = ("kayabuki", "koi", "pagoda", "machiya", "castle", "cat")
 PART = "g0001-000001"
 FLAGS = [
     "--no-sandbox",
@@ -182,6 +182,9 @@ class Person:
 
     def active(self) -> list[int]:
         return [row[0] for row in self._rows(select(Annotation.active_ms).where(Annotation.annotator_id == self.who))]
+
+    def waited(self) -> list[int]:
+        return [row[0] for row in self._rows(select(Annotation.wall_ms).where(Annotation.annotator_id == self.who))]
 
     def skipped(self) -> dict[str, str]:
         rows = self._rows(

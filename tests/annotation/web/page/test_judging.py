@@ -203,6 +203,9 @@ def test_the_guideline_follows_the_question(person: Any) -> None:
     assert names() == ["category"]
     person.press("2")
     assert names() == ["flags", "better_caption"]
+    person.press("w")
+    assert names() == ["better_caption"]
+    person.press("Escape")
     person.press("g")
     assert person.page.locator("#guide").is_hidden()
     person.page.reload()
@@ -363,3 +366,23 @@ def test_a_picture_that_cannot_be_shown_says_so(served: Any, newcomer: Any, hung
     person.wait_for(f"document.getElementById('caption').textContent !== {first!r}")
     person.wait_until_saved()
     assert person.skipped() == {first: "broken"}
+
+
+def test_time_counts_only_while_somebody_works(newcomer: Any) -> None:
+    """Ten minutes before one picture, nine of them away: what is counted ends half a minute after the last input."""
+    person = newcomer(path="/guideline")
+    person.page.clock.install()
+    person.page.goto("/judge")
+    person.see_picture()
+    person.page.mouse.move(10, 10)
+    person.page.clock.fast_forward(20_000)
+    person.page.mouse.move(20, 20)
+    person.page.clock.fast_forward(20_000)
+    person.page.mouse.move(30, 30)
+    person.page.clock.fast_forward(560_000)
+    person.press("3", "3", "Enter")
+    person.wait_until_saved()
+    (active,) = person.active()
+    assert 65_000 <= active <= 80_000
+    (waited,) = person.waited()
+    assert 595_000 <= waited <= 620_000

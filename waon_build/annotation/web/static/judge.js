@@ -27,6 +27,9 @@ import { Supply } from "./supply.js";
 import { Undo } from "./undo.js";
 import { Zoom } from "./zoom.js";
 
+// So much of a caption is read out by itself.
+const SPOKEN = 200;
+
 const preferences = new Preferences(person);
 const activity = new Activity();
 const held = new Held();
@@ -35,18 +38,20 @@ const drafts = new Drafts(person);
 const rest = new Rest(person, preferences, activity);
 const guide = new Guide(preferences);
 const zoom = new Zoom();
-const pair = new Pair(preferences, { again: () => pair.show(held.current, pictures.renew(held.current)) });
+const pair = new Pair(preferences, { again: () => pair.show(held.current, pictures.renew(held.current)), painted });
 const ask = new Ask(campaign.questions, {
   choose: (question, value) => desk.answer(question, value) || submit(),
   pass: () => desk.pass() || submit(),
   goTo: (step) => desk.goTo(step),
   change: () => desk.save(),
+  attend: (question) => guide.follow([question]),
 });
 const actions = { elsewhere: takeOver, resting: resume, stopped: resume, offline: hurry, nothing_left: hurry, paused: hurry };
 const desk = new Desk({ held, drafts, pictures, pair, ask, guide, zoom, activity, actions });
 
 bindSettings(preferences);
 for (const id of ["keys", "settings"]) prepare(id);
+let isNextAwaited = false;
 let lost = () => desk.halt("elsewhere");
 await alone(person, { busy: () => desk.halt("elsewhere"), lost: () => lost() });
 
@@ -85,13 +90,13 @@ function submit() {
 // The current pair is done with. The next one is shown at once; the server hears of it in the background.
 function give(path, body) {
   performance.mark("waon:key", { startTime: activity.lastEventAt });
+  isNextAwaited = true;
   desk.leave();
   const { task_id, token, caption } = held.finish();
   drafts.end({ task_id });
   desk.show(whyEmpty());
   outbox.add({ path, task_id, token, caption, body: { task_id, token, ...body } });
-  measurePaint();
-  if (desk.shown) announce(t("judge.announce_next", { n: today() }));
+  if (desk.shown) announce(t("judge.announce_next", { n: today(), caption: desk.shown.task.caption.slice(0, SPOKEN) }));
   const due = rest.due({ ...supply.counts, today: today() });
   if (due) stopFor(due);
 }
@@ -124,7 +129,7 @@ function offerReports() {
     Object.assign(button.dataset, { choice: option.value, key: keys.join(" ") });
     button.setAttribute("aria-keyshortcuts", keys.join(" ").toUpperCase());
     button.querySelector("kbd").textContent = keys[0].toUpperCase();
-    button.querySelector(".option__label").textContent = option.label;
+    button.querySelector(".option__label").textContent = t("judge.report_as", { label: option.label });
     return button;
   });
   $("report-kinds").replaceChildren(...buttons);
@@ -283,8 +288,9 @@ function bindPage() {
 }
 
 // From the key to the picture on the screen, for benchmarks: the measure "waon:next-picture".
-function measurePaint() {
-  if (!pair.image) return;
+function painted() {
+  if (!isNextAwaited) return;
+  isNextAwaited = false;
   requestAnimationFrame(() => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => performance.measure("waon:next-picture", "waon:key");

@@ -28,9 +28,11 @@ export class Supply extends EventTarget {
   claim() {
     clearTimeout(this.#timer);
     this.#claiming ??= inTurn(() => call("/api/claim", {}))
-      .then((reply) => this.take(reply))
+      .then((reply) => {
+        this.outbox.found();
+        this.take(reply);
+      })
       .catch((error) => {
-        if (!(error instanceof Refused)) this.outbox.lost();
         this.#failed(error);
         this.#timer = setTimeout(() => this.claim(), AGAIN_SOON);
       })
@@ -63,6 +65,7 @@ export class Supply extends EventTarget {
     let gone;
     try {
       ({ gone } = await renewed(leases));
+      this.outbox.found();
     } catch (error) {
       this.#failed(error);
       return;
@@ -95,8 +98,8 @@ export class Supply extends EventTarget {
   }
 
   #failed(error) {
-    if (!(error instanceof Refused)) return;
-    if (error.status === 401) this.#tell("signed_out");
+    if (!(error instanceof Refused)) this.outbox.lost();
+    else if (error.status === 401) this.#tell("signed_out");
     else if (error.status !== 429) this.#tell("trouble", { message: error.message });
   }
 
