@@ -100,7 +100,8 @@ def print_out(
     print(f"p50 p95 p99 max    {p50:8.1f} {p95:.1f} {p99:.1f} {times[-1]:.1f} ms (mean {statistics.fmean(times):.1f})")
     print(f"processor          {1000 * spent / len(times):8.2f} ms a request, of the server")
     print(
-        f"memory             {megabytes[0]:8.0f} MB idle, {megabytes[1]:.0f} MB at the end, {megabytes[2]:.0f} MB at most"
+        f"memory             {megabytes[0]:8.0f} MB idle, {megabytes[1]:.0f} MB at the end, "
+        f"{megabytes[2]:.0f} MB at most"
     )
     print(f"errors             {len(load.errors):8} {sorted(set(load.errors))[:5]}")
     print(f"ended by Ctrl-C with code {code}")
@@ -122,7 +123,8 @@ def check(address: str, load: Load) -> None:
         )
     engine.dispose()
     print(
-        f"acknowledged {load.acknowledged:,}, in the database {answers:,}, answered twice {twice}, beyond the overlap {too_many}"
+        f"acknowledged {load.acknowledged:,}, in the database {answers:,}, "
+        f"answered twice {twice}, beyond the overlap {too_many}"
     )
     if answers < load.acknowledged or twice or too_many:
         sys.exit("something was lost or doubled")
