@@ -22,12 +22,17 @@ from waon_build.annotation.web.campaign import utc_now
 from waon_build.corpus import Corpus, Part
 from waon_build.demo import pictures
 
-SCENES = ("koi", "pagoda", "castle", "machiya", "cat", "crane")
+SCENES = ("kayabuki", "koi", "pagoda", "machiya", "castle", "cat")
 PART = "g0001-000001"
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PATIENCE = 10_000
 """Milliseconds."""
 
@@ -153,6 +158,11 @@ class Person:
     def wait_for_caption(self, caption: str) -> None:
         self.wait_for(f"document.getElementById('caption').textContent === {json.dumps(caption)}")
 
+    def wait_past(self, caption: str) -> None:
+        """Wait until another picture is on the screen than that of a caption."""
+        self.wait_for(f"document.getElementById('caption').textContent !== {json.dumps(caption)}")
+        self.see_picture()
+
     def wait_until_saved(self) -> None:
         """Wait until nothing waits in the browser any more."""
         self.wait_for("document.getElementById('state').dataset.waiting === '0'")
@@ -172,6 +182,9 @@ class Person:
 
     def active(self) -> list[int]:
         return [row[0] for row in self._rows(select(Annotation.active_ms).where(Annotation.annotator_id == self.who))]
+
+    def waited(self) -> list[int]:
+        return [row[0] for row in self._rows(select(Annotation.wall_ms).where(Annotation.annotator_id == self.who))]
 
     def skipped(self) -> dict[str, str]:
         rows = self._rows(

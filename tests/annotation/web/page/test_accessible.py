@@ -104,7 +104,7 @@ def test_a_screen_reader_hears_question_after_question_and_never_the_caption_as_
     assert page.evaluate("document.activeElement.id") == "question"
     assert page.locator("#fields [role=group]").get_attribute("aria-labelledby") == "question"
     person.press("3", "Enter")
-    person.wait_for("document.getElementById('announcements').textContent.includes('次の写真')")
+    person.wait_for("document.getElementById('announcements').textContent.includes('次の写真です。文：第')")
     assert page.locator("#announcements").get_attribute("role") == "status"
     headings = page.locator("main :is(h1, h2)").evaluate_all("all => all.map(one => one.tagName)")
     assert headings[0] == "H1"

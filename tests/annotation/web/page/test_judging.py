@@ -137,14 +137,13 @@ def test_an_answer_given_before_a_reload_can_be_taken_back(person: Any) -> None:
 def test_what_is_skipped_has_a_reason_and_does_not_come_back(person: Any) -> None:
     first = person.caption
     person.press("s", "2")
-    person.see_picture()
-    assert person.caption != first
+    person.wait_past(first)
     assert "休んで" in person.page.locator("#notices").text_content()
     second = person.caption
     person.press("s")
     person.page.locator("#skip-note").fill("4 回転している")
     person.page.locator("#skip [data-choice=broken]").click()
-    person.see_picture()
+    person.wait_past(second)
     person.press("s", "Escape")
     third = person.caption
     person.wait_until_saved()
@@ -160,10 +159,10 @@ def test_a_report_takes_two_presses_and_hides_the_picture_at_once(person: Any) -
     person.press("Escape", "r", "Enter")
     assert person.caption == first
     person.press("r", "r")
-    person.see_picture()
+    person.wait_past(first)
     second = person.caption
     person.press("r", "2")
-    person.see_picture()
+    person.wait_past(second)
     person.wait_until_saved()
     assert person.reported() == {first: "harmful", second: "personal"}
 
@@ -204,6 +203,9 @@ def test_the_guideline_follows_the_question(person: Any) -> None:
     assert names() == ["category"]
     person.press("2")
     assert names() == ["flags", "better_caption"]
+    person.press("w")
+    assert names() == ["better_caption"]
+    person.press("Escape")
     person.press("g")
     assert person.page.locator("#guide").is_hidden()
     person.page.reload()
@@ -361,5 +363,26 @@ def test_a_picture_that_cannot_be_shown_says_so(served: Any, newcomer: Any, hung
     person.wait_for("document.getElementById('picture-message-text').textContent.includes('表示できません')")
     first = person.caption
     person.press("s", "3")
+    person.wait_for(f"document.getElementById('caption').textContent !== {first!r}")
     person.wait_until_saved()
     assert person.skipped() == {first: "broken"}
+
+
+def test_time_counts_only_while_somebody_works(newcomer: Any) -> None:
+    """Ten minutes before one picture, nine of them away: what is counted ends half a minute after the last input."""
+    person = newcomer(path="/guideline")
+    person.page.clock.install()
+    person.page.goto("/judge")
+    person.see_picture()
+    person.page.mouse.move(10, 10)
+    person.page.clock.fast_forward(20_000)
+    person.page.mouse.move(20, 20)
+    person.page.clock.fast_forward(20_000)
+    person.page.mouse.move(30, 30)
+    person.page.clock.fast_forward(560_000)
+    person.press("3", "3", "Enter")
+    person.wait_until_saved()
+    (active,) = person.active()
+    assert 65_000 <= active <= 80_000
+    (waited,) = person.waited()
+    assert 595_000 <= waited <= 620_000

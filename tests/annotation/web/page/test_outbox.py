@@ -89,11 +89,11 @@ def test_a_skip_and_a_report_whose_replies_were_lost_are_taken_once_and_quietly(
         person.page.route(f"**/api/{path}", lose)
     first = person.caption
     person.press("s", "1")
-    person.see_picture()
+    person.wait_past(first)
     person.wait_until_saved()
     second = person.caption
     person.press("r", "r")
-    person.see_picture()
+    person.wait_past(second)
     person.wait_until_saved()
     assert person.skipped() == {first: "cannot_judge"}
     assert person.reported() == {second: "harmful"}

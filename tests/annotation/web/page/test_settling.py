@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
-from waon_build.annotation.models import Kind, Role, Task
+from waon_build.annotation.decisions import decide
+from waon_build.annotation.models import Role
+from waon_build.recipe import AnnotationSettings
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def office(served: Any, hung: Any, settings: Any) -> Any:
+def settings() -> AnnotationSettings:
+    return AnnotationSettings(max_overlap=2)
+
+
+@pytest.fixture
+def office(served: Any, hung: Any) -> Any:
     hung(["門松"])
-    return served(settings.model_copy(update={"max_overlap": 2}), language="ja")
-
-
-def until_adjudicated(engine: Engine) -> None:
-    """Wait until the server has seen that people disagree."""
-    for _ in range(200):
-        with engine.connect() as connection:
-            if connection.scalar(select(Task.id).where(Task.kind == Kind.ADJUDICATION)):
-                return
-        time.sleep(0.05)
-    raise AssertionError("nothing is to be settled")
+    return served(language="ja")
 
 
 def test_somebody_who_settles_a_pair_sees_what_others_said_without_names(
-    office: Any, newcomer: Any, engine: Engine
+    office: Any, newcomer: Any, engine: Engine, settings: Any
 ) -> None:
     for match in (0, 3):
         other = office.person()
@@ -38,7 +34,7 @@ def test_somebody_who_settles_a_pair_sees_what_others_said_without_names(
         answers = {"match": match, "culture": "specific", "category": "event"}
         submitted = {"task_id": task["task_id"], "token": task["token"], "answers": answers}
         assert other.call("submit", {**submitted, "guideline_version": "2026-11-1"}).status_code == 200
-    until_adjudicated(engine)
+    decide(engine, settings)
     person = newcomer(role=Role.ADJUDICATOR)
     person.see_picture()
     assert person.page.locator("#opinion-list dt").all_text_contents() == ["Aさん", "Bさん"]

@@ -2,7 +2,7 @@
 // And with what: keyboard, mouse, touch.
 
 const IDLE = 30_000;
-const INPUTS = ["keydown", "pointerdown", "pointermove", "wheel", "scroll"];
+const INPUTS = ["keydown", "pointerdown", "pointermove", "wheel"];
 
 export class Activity {
   used = new Set();

@@ -1,6 +1,7 @@
 // The question panel: one step at a time, with what has been answered so far above it. It shows and takes; what
 // follows from an answer is decided by whoever gave it `actions`:
-// choose(question, value), pass() (on to the next step), goTo(step index), change() (something on the sheet changed).
+// choose(question, value), pass() (on to the next step), goTo(step index), change() (something on the sheet changed),
+// attend(question) (of a sheet, this one is being answered).
 
 import { t } from "./campaign.js";
 import { $, copyOf } from "./dom.js";
@@ -177,6 +178,7 @@ export class Ask {
       counted();
       this.#changed();
     });
+    field.addEventListener("focus", () => this.actions.attend(question));
     const button = copyOf("write-button");
     this.#writing ||= open || given(this.values[question.name]);
     button.hidden = this.#writing;

@@ -39,12 +39,6 @@ export class Drafts {
     return Object.keys(this.of(task).values).length > 0;
   }
 
-  // What somebody wrote in their own words.
-  texts(task, questions) {
-    const { values } = this.of(task);
-    return questions.filter((question) => question.kind === "text" && values[question.name]?.trim()).map((question) => values[question.name]);
-  }
-
   #begun(draft) {
     return { active: 0, wall: 0, used: [], ...draft };
   }

@@ -25,6 +25,7 @@ export class Guide {
     $("guide-contents").addEventListener("change", (event) => this.#show([event.target.value]));
     NARROW.addEventListener("change", () => this.#lay(!NARROW.matches && preferences.get("guide")));
     this.#lay(!NARROW.matches && preferences.get("guide"));
+    this.#show(this.sections.slice(0, 1).map((section) => section.dataset.section));
   }
 
   get open() {

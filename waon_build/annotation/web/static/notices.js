@@ -37,7 +37,7 @@ export function tellRefused({ caption, message, texts }, putAway) {
   const line = copyOf("refused");
   line.querySelector(".refused__why").textContent = message;
   line.querySelector(".refused__caption").textContent = caption;
-  line.querySelector(".refused__kept").hidden = texts.length === 0;
+  for (const part of line.querySelectorAll(".refused__kept, .refused__copy")) part.hidden = texts.length === 0;
   line.querySelector("textarea").value = texts.join("\n");
   line.querySelector(".refused__copy").addEventListener("click", (event) => copy(line.querySelector("textarea"), event.currentTarget));
   line.querySelector(".refused__close").addEventListener("click", () => {

@@ -23,7 +23,7 @@ export class Outbox extends EventTarget {
   constructor(store) {
     super();
     this.store = store;
-    window.addEventListener("online", () => this.hurry());
+    window.addEventListener("online", () => this.found());
     window.addEventListener("offline", () => this.#become("offline"));
   }
 
@@ -67,9 +67,14 @@ export class Outbox extends EventTarget {
     return entry;
   }
 
-  // Another call found that the server does not answer.
+  // Another call found that the server does not answer, or that it does.
   lost() {
-    if (this.state === "idle") this.#halt("offline", this.#pause);
+    if (this.state === "idle") this.#become("offline");
+  }
+
+  found() {
+    if (this.state === "offline" && !this.waiting) this.#become("idle");
+    else if (this.state === "offline") this.hurry();
   }
 
   // Another window sends from here on.
@@ -78,10 +83,10 @@ export class Outbox extends EventTarget {
     this.#stopped = true;
   }
 
-  // Connection is back, or somebody asks: try now.
+  // Try now, and not only when the pause is over.
   hurry() {
     this.#pause = FIRST_PAUSE;
-    this.flush();
+    if (this.waiting) this.flush();
   }
 
   flush() {

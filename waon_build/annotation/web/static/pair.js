@@ -13,8 +13,9 @@ export class Pair {
   #task = null;
   #picture = null;
 
-  constructor(preferences, { again }) {
-    this.preferences = preferences;
+  // again(): loads the picture once more. painted(): a picture is there to be seen.
+  constructor(preferences, { again, painted }) {
+    Object.assign(this, { preferences, painted });
     $("reveal").addEventListener("click", () => this.toggleBlur());
     $("blur").addEventListener("click", () => this.toggleBlur());
     $("again").addEventListener("click", again);
@@ -75,6 +76,7 @@ export class Pair {
     $("picture-message-text").textContent = t(picture.state === "broken" ? "judge.picture_broken" : "judge.picture_loading");
     $("again").hidden = picture.state !== "broken";
     $("zoom-open").hidden = $("blur").hidden = !ready;
+    if (ready) this.painted();
   }
 
   #blur() {

@@ -42,6 +42,12 @@ export function missing(step, values) {
   return step.find((question) => question.required && isAsked(question, values) && !given(values[question.name]));
 }
 
+// What somebody wrote in their own words.
+export function written(questions, values) {
+  const texts = questions.filter((question) => question.kind === "text").map((question) => values[question.name]);
+  return texts.filter((text) => text?.trim());
+}
+
 // The answers as they are sent: only to what is asked, a scale's as numbers, texts without blanks around them.
 export function answers(questions, values) {
   const said = {};
