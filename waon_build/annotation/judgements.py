@@ -24,7 +24,7 @@ from waon_build.annotation.database import inserting, writing
 from waon_build.annotation.models import Annotator, Identity, Kind, Role, Standing, State, Task
 from waon_build.annotation.questions import AnswerError, Answers, Questions, load
 from waon_build.annotation.refusals import NotActive, OverlapReached, TaskWithdrawn
-from waon_build.annotation.routing import reference
+from waon_build.annotation.routing import PLACED, reference
 from waon_build.recipe import AnnotationSettings
 from waon_build.records import Counts, InputError, Reason
 
@@ -171,7 +171,8 @@ def _tasks(connection: Connection, judgements: Sequence[_Judgement]) -> list[int
     rows = connection.execute(
         select(Task.id, Task.pair_id, Task.reference, Task.kind, Task.state).where(
             Task.pair_id.in_({one.pair_id for one in judgements if one.pair_id})
-            | Task.reference.in_({one.reference for one in judgements if not one.pair_id})
+            | Task.reference.in_({one.reference for one in judgements if not one.pair_id}),
+            Task.kind.in_(PLACED),
         )
     )
     for row in rows:
@@ -203,9 +204,9 @@ def _take(
     answers = judgement.answers
     try:
         before = queue.live_answer(connection, annotator, task_id)
-        if before is not None:
-            if before.answers == answers.values:
-                return ALREADY_THERE
+        if before is not None and before.answers == answers.values:
+            return ALREADY_THERE
+        if before is not None and before.stands:
             queue.correct(connection, annotator, task_id, answers, now)
             return None
         most = None if judgement.answers.rejecting else settings.max_overlap
