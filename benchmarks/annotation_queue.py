@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, insert, select, text, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
-from waon_build.annotation import database, decisions, order, queue
+from waon_build.annotation import database, gold, order, queue
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import Annotation, Annotator, Kind, State, Task
 from waon_build.annotation.questions import load
@@ -29,6 +29,8 @@ from waon_build.recipe import AnnotationSettings, QualitySettings
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CATEGORIES = ("animal", "building", "event", "everyday", "food", "nature", "other", "scenery", "tradition")
+GOLD = 300
+"""Gold tasks, half of which that somebody has answered."""
 QUALITY = QualitySettings(gold_first=0.1, gold=0.04, twins=0.02)
 ANSWERS = load("ja").answers({"match": 3, "culture": "specific", "category": "food"})
 
@@ -68,7 +70,10 @@ def veteran(engine: Engine, answered: int) -> str:
         first = select(Task.id).order_by(Task.wave, Task.priority, Task.chance, Task.id).limit(answered)
         ids = connection.scalars(first).all()
         given = {"guideline_version": "1", "answers": ANSWERS.values, "created_at": NOON, "annotator_id": who}
-        connection.execute(insert(Annotation), [{"task_id": task_id, **given} for task_id in ids])
+        known = connection.scalars(select(Task.pair_id).order_by(Task.id.desc()).limit(GOLD)).all()
+        golds = [gold.add(connection, pair_id, Kind.GOLD, {"match": 3}, NOON) for pair_id in known]
+        answers = [{"task_id": task_id, **given} for task_id in (*ids, *golds[: GOLD // 2])]
+        connection.execute(insert(Annotation), answers)
         connection.execute(update(Task).where(Task.id.in_(first)).values(answered=1))
         floor = connection.scalar(select(Task.wave).where(Task.id == ids[-1])) or 0
         connection.execute(update(Annotator).where(Annotator.id == who).values(floor=floor, given=answered))
@@ -137,7 +142,7 @@ def asked_again(engine: Engine, every: int) -> Callable[[Connection, int], None]
             task = tasks[number // every]
             wave = number // every % 20
             connection.execute(update(Task).where(Task.id == task.id).values(wave=wave, state=State.OPEN))
-            order.reopened(connection, [wave])
+            order.reopened(connection, [task.id])
 
     return happens
 

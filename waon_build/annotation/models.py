@@ -217,6 +217,7 @@ class Task(Table):
             text(MISSING),
             "priority",
             "chance",
+            "stale_before",  # so that of a task that was answered the index alone is read
             sqlite_where=text(_FREE),
             postgresql_where=text(_FREE),
         ),

@@ -14,7 +14,7 @@ in which a task has become free for them since (`reopened`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -27,7 +27,6 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    or_,
     select,
     text,
     union,
@@ -75,7 +74,7 @@ class Plan(NamedTuple):
 
 
 class Worker(NamedTuple):
-    """An annotator, as far as it matters for what comes next. last_cluster: of the task given last.
+    """An annotator, as far as it matters for what comes next.
     has_revisits: something has become free for them in a wave that they had done with."""
 
     id: str
@@ -86,7 +85,6 @@ class Worker(NamedTuple):
     floor: int
     given: int
     last_task: int
-    last_cluster: str | None
     has_revisits: bool
 
 
@@ -121,9 +119,9 @@ def deficits(connection: Connection, settings: AnnotationSettings) -> dict[str, 
     return {name: max(0.0, 1 - accepted.get(name, 0) / wanted) for name, wanted in settings.quotas.items()}
 
 
-def choose(connection: Connection, who: Worker, held: Collection[str], plan: Plan) -> Any | None:
-    """The next task of an annotator, of the pairs that they do not hold (`held`); None when there is none."""
-    these = _of(who, held)
+def choose(connection: Connection, who: Worker, plan: Plan) -> Any | None:
+    """The next task of an annotator; None when there is none."""
+    these = {"the_annotator": who.id, "the_last": who.last_task}
     if who.role != Role.ANNOTATOR:
         found = connection.execute(_ADJUDICATION, these).first()
         if found is not None:
@@ -172,15 +170,6 @@ def _by_need(entry: tuple[str, float]) -> tuple[float, str]:
     return -entry[1], entry[0]
 
 
-def _of(who: Worker, held: Collection[str]) -> dict[str, Any]:
-    return {
-        "the_annotator": who.id,
-        "the_last": who.last_task,
-        "the_cluster": who.last_cluster or "-",
-        "the_held": list(held) or ["-"],
-    }
-
-
 def _normal(connection: Connection, who: Worker, these: dict[str, Any], plan: Plan) -> Any | None:
     if who.has_revisits:
         for wave in connection.scalars(_REVISITS, {"the_annotator": who.id}).all():
@@ -207,7 +196,7 @@ def _in_wave(connection: Connection, these: dict[str, Any], plan: Plan) -> tuple
         found = connection.execute(_IN_QUOTA, {**these, "the_quota": quota}).first()
         if found is not None:
             return found, False
-    if connection.scalar(_LEFT_IN_WAVE, these) is None:
+    if connection.scalar(_LEFT_IN_WAVE, {"the_annotator": these["the_annotator"], "the_wave": these["the_wave"]}) is None:
         return None, True
     return connection.execute(_IN_WAVE, these).first(), False  # of a quota that there was at `place()`, and is no more
 
@@ -223,10 +212,12 @@ def _twin(connection: Connection, who: Worker, these: dict[str, Any], plan: Plan
 
 
 # What is free for whom, in conditions. They stand in the order in which SQLite tries them: the one that most
-# tasks of a wave fail comes first.
+# tasks of a wave fail comes first. And they are nested where they could be joined: SQLite would begin a join
+# with all that the annotator ever answered.
 
 _BY_THEM: ColumnElement[str] = bindparam("the_annotator", type_=Annotator.id.type)
 _COPY = Task.__table__.alias("copy")
+_LAST = Task.__table__.alias("last")
 _GUISES = (Kind.GOLD, Kind.QUALIFICATION, Kind.ADJUDICATION)
 
 
@@ -238,7 +229,10 @@ def _unanswered(by: ColumnElement[str]) -> ColumnElement[bool]:
 
 def _not_passed_on(by: ColumnElement[str]) -> ColumnElement[bool]:
     """No task of the pair was skipped, or reported, by them."""
-    return ~exists().where(_COPY.c.pair_id == Task.pair_id, Skip.task_id == _COPY.c.id, Skip.annotator_id == by)
+    return ~exists().where(
+        _COPY.c.pair_id == Task.pair_id,
+        exists().where(Skip.task_id == _COPY.c.id, Skip.annotator_id == by).correlate(_COPY, Annotator),
+    )
 
 
 def _unmet(by: ColumnElement[str]) -> ColumnElement[bool]:
@@ -246,8 +240,7 @@ def _unmet(by: ColumnElement[str]) -> ColumnElement[bool]:
     return ~exists().where(
         _COPY.c.pair_id == Task.pair_id,
         _COPY.c.kind.in_(_GUISES),
-        Annotation.task_id == _COPY.c.id,
-        Annotation.annotator_id == by,
+        exists().where(Annotation.task_id == _COPY.c.id, Annotation.annotator_id == by),
     )
 
 
@@ -255,17 +248,19 @@ def _unjudged(by: ColumnElement[str]) -> ColumnElement[bool]:
     """They have not judged the pair as any task of it, but for answers that no longer weigh or were taken back."""
     return ~exists().where(
         _COPY.c.pair_id == Task.pair_id,
-        Annotation.task_id == _COPY.c.id,
-        Annotation.annotator_id == by,
-        Annotation.id > _COPY.c.stale_before,
-        live(Annotation),
-        ~Annotation.retracted,
+        exists().where(
+            Annotation.task_id == _COPY.c.id,
+            Annotation.annotator_id == by,
+            Annotation.id > _COPY.c.stale_before,
+            live(Annotation),
+            ~Annotation.retracted,
+        ),
     )
 
 
-def _stands_not(by: ColumnElement[str]) -> ColumnElement[bool]:
-    """No answer of theirs to the task stands: they took it back, or never gave one."""
-    return ~exists().where(
+def _stands(by: ColumnElement[str]) -> ColumnElement[bool]:
+    """An answer of theirs to the task stands: they did not take it back."""
+    return exists().where(
         Annotation.task_id == Task.id,
         Annotation.annotator_id == by,
         Annotation.id > Task.stale_before,
@@ -274,15 +269,22 @@ def _stands_not(by: ColumnElement[str]) -> ColumnElement[bool]:
     )
 
 
+_IS_NOT_HELD = ~exists().where(
+    _COPY.c.pair_id == Task.pair_id,
+    exists().where(Lease.task_id == _COPY.c.id, Lease.annotator_id == _BY_THEM),
+)
+_IS_NO_NEAR_DUPLICATE = ~exists().where(
+    _LAST.c.id == bindparam("the_last"),
+    _LAST.c.id != Task.id,  # itself, given back, may come again
+    _LAST.c.cluster_id == Task.cluster_id,
+    _LAST.c.cluster_id != "",
+)
+
+
 def _next(*which: ColumnElement[bool]) -> Select[Any]:
     """Free tasks with which the annotator has not done, and which may come now."""
-    return select(*SHOWN, Task.kind, Task.cluster_id).where(
-        free(),
-        *which,
-        _not_passed_on(_BY_THEM),
-        Task.pair_id.not_in(bindparam("the_held", expanding=True)),
-        or_(Task.cluster_id != bindparam("the_cluster"), Task.id == bindparam("the_last")),
-    )
+    may_come = (_not_passed_on(_BY_THEM), _IS_NOT_HELD, _IS_NO_NEAR_DUPLICATE)
+    return select(*SHOWN, Task.kind).where(free(), *which, *may_come)
 
 
 def _of_kind(kind: Kind, unseen: ColumnElement[bool]) -> Select[Any]:
@@ -291,10 +293,8 @@ def _of_kind(kind: Kind, unseen: ColumnElement[bool]) -> Select[Any]:
 
 # The statements, made once: to make one takes longer than to run it.
 
-_LAST = Task.__table__.alias("last_task")
 WORKER = (
-    *(getattr(Annotator, name) for name in Worker._fields if name in Annotator.__table__.columns),
-    select(_LAST.c.cluster_id).where(_LAST.c.id == Annotator.last_task).scalar_subquery(),
+    *(getattr(Annotator, name) for name in Worker._fields[:-1]),
     exists().where(Revisit.annotator_id == Annotator.id),
 )
 """The columns of a `Worker`, in its order."""
@@ -309,7 +309,7 @@ _IN_QUOTA = (
 _LEFT_IN_WAVE = select(Task.id).where(free(), _IS_IN_WAVE, *_FOR_THEM, _not_passed_on(_BY_THEM)).limit(1)
 _LOWEST_WAVE = select(func.min(Task.wave)).where(free(), Task.wave >= bindparam("the_floor"))
 _GOLD = _of_kind(Kind.GOLD, _unjudged(_BY_THEM))
-_QUALIFICATION = _of_kind(Kind.QUALIFICATION, _stands_not(_BY_THEM))
+_QUALIFICATION = _of_kind(Kind.QUALIFICATION, ~_stands(_BY_THEM))
 _ADJUDICATION = _of_kind(Kind.ADJUDICATION, _unjudged(_BY_THEM))
 _THIS = _next(Task.id == bindparam("the_task"), _unanswered(_BY_THEM))
 
@@ -322,32 +322,22 @@ _MET_BEFORE = (
                 select(Annotation.task_id).where(Annotation.annotator_id == _BY_THEM, Annotation.retracted),
                 select(_COPY.c.id)
                 .join(_MET, _MET.c.pair_id == _COPY.c.pair_id)
-                .join(Annotation, Annotation.task_id == _MET.c.id)
-                .where(_MET.c.kind.in_((Kind.GOLD, Kind.QUALIFICATION)), Annotation.annotator_id == _BY_THEM),
+                .where(_MET.c.kind.in_((Kind.GOLD, Kind.QUALIFICATION)))
+                .where(exists().where(Annotation.task_id == _MET.c.id, Annotation.annotator_id == _BY_THEM)),
             )
         ),
-        _stands_not(_BY_THEM),
+        ~_stands(_BY_THEM),
     )
     .order_by(Task.wave, *_IN_ORDER)
     .limit(1)
 )
 
 _ROUND = select(func.count()).where(Task.kind == Kind.QUALIFICATION, Task.state == State.OPEN)
-_QUALIFYING_ANSWERED = (
-    select(func.count())
-    .select_from(Annotation)
-    .join(Task, Task.id == Annotation.task_id)
-    .where(
-        Annotation.annotator_id == bindparam("the_annotator"),
-        Task.kind == Kind.QUALIFICATION,
-        live(Annotation),
-        ~Annotation.retracted,
-    )
-)
+_QUALIFYING_ANSWERED = select(func.count()).where(Task.kind == Kind.QUALIFICATION, _stands(_BY_THEM))
 _QUALIFYING_THERE = select(func.count()).where(
     Task.kind == Kind.QUALIFICATION,
     Task.state == State.OPEN,
-    _stands_not(_BY_THEM),
+    ~_stands(_BY_THEM),
     _not_passed_on(_BY_THEM),
 )
 _QUALIFYING_HELD = (

@@ -147,16 +147,14 @@ def claim(connection: Connection, annotator: str, now: datetime, plan: Plan) -> 
     held = _held(connection, annotator, until)
     if held:
         connection.execute(_HOLD_ON_TO_ALL, these)
-    pairs = [one.task.pair_id for one in held]
     while len(held) < plan.ahead:
-        chosen = order.choose(connection, worker, pairs, plan)
+        chosen = order.choose(connection, worker, plan)
         if chosen is None:
             break
         token = _hold(connection, chosen.task_id, annotator, now, until, worker.given)
-        worker = worker._replace(given=worker.given + 1, last_task=chosen.task_id, last_cluster=chosen.cluster_id)
+        worker = worker._replace(given=worker.given + 1, last_task=chosen.task_id)
         connection.execute(_GIVEN, {"the_annotator": annotator, "the_task": chosen.task_id})
         held.append(_new(connection, chosen, token, until))
-        pairs.append(chosen.pair_id)
     return held
 
 

@@ -26,6 +26,8 @@ def count_gold(connection: Connection, annotator: str, questions: Questions) -> 
     """Count anew how many gold and qualification tasks an annotator answered right, and wrong."""
     right = wrong = 0
     for key, answers in connection.execute(_GOLD, {"the_annotator": annotator}):
+        if answers is None:
+            continue
         known = {name: value for name, value in key.items() if questions.has(name)}
         if is_right(questions, known, answers):
             right += 1
@@ -71,16 +73,19 @@ def forgive(connection: Connection, annotator: str) -> None:
     )
 
 
-_GOLD = (
-    select(Task.key, Annotation.answers)
-    .join(Annotation, Annotation.task_id == Task.id)
-    .join(Annotator, Annotator.id == Annotation.annotator_id)
+# Nested, not joined: SQLite would begin a join with all that the annotator ever answered.
+_SINCE = select(Annotator.gold_since).where(Annotator.id == bindparam("the_annotator")).scalar_subquery()
+_ANSWERS = (
+    select(Annotation.answers)
     .where(
-        Task.kind.in_((Kind.GOLD, Kind.QUALIFICATION)),
-        Task.key.is_not(None),
+        Annotation.task_id == Task.id,
         Annotation.annotator_id == bindparam("the_annotator"),
-        Annotation.id > Annotator.gold_since,
+        Annotation.id > _SINCE,
         live(Annotation),
         ~Annotation.retracted,
     )
+    .scalar_subquery()
+)
+_GOLD = select(Task.key, _ANSWERS.label("answers")).where(
+    Task.kind.in_((Kind.GOLD, Kind.QUALIFICATION)), Task.key.is_not(None)
 )

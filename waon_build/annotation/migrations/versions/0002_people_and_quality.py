@@ -27,7 +27,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_tasks_free",
         "tasks",
-        ["wave", "quota", sa.text("(wanted - answered)"), "priority", "chance"],
+        ["wave", "quota", sa.text("(wanted - answered)"), "priority", "chance", "stale_before"],
         unique=False,
         sqlite_where=_FREE,
         postgresql_where=_FREE,
