@@ -196,7 +196,7 @@ def _in_wave(connection: Connection, these: dict[str, Any], plan: Plan) -> tuple
         found = connection.execute(_IN_QUOTA, {**these, "the_quota": quota}).first()
         if found is not None:
             return found, False
-    if connection.scalar(_LEFT_IN_WAVE, {"the_annotator": these["the_annotator"], "the_wave": these["the_wave"]}) is None:
+    if connection.scalar(_LEFT_IN_WAVE, {name: these[name] for name in ("the_annotator", "the_wave")}) is None:
         return None, True
     return connection.execute(_IN_WAVE, these).first(), False  # of a quota that there was at `place()`, and is no more
 
@@ -299,7 +299,7 @@ WORKER = (
 )
 """The columns of a `Worker`, in its order."""
 
-_IN_ORDER = (text(MISSING), Task.priority, Task.chance, Task.id)
+_IN_ORDER = (text(MISSING), Task.priority, Task.chance)
 _IS_IN_WAVE = Task.wave == bindparam("the_wave")
 _FOR_THEM = (_unanswered(_BY_THEM), _unmet(_BY_THEM))
 _IN_WAVE = _next(_IS_IN_WAVE, *_FOR_THEM).order_by(*_IN_ORDER).limit(1)
