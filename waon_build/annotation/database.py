@@ -36,8 +36,6 @@ from waon_build.records import InputError
 BUSY_SECONDS = 60
 """How long a writer waits for its turn. The longest turn is one part's tasks being put in."""
 
-_WAITS = f"-c lock_timeout={BUSY_SECONDS * 1000} -c idle_in_transaction_session_timeout={BUSY_SECONDS * 1000}"
-"""Of PostgreSQL. Who has the turn and falls silent, a laptop that was closed, loses it in the end."""
 _WRITES = "waon_build_writes"
 _TAKE_TURN = text("SELECT pg_advisory_xact_lock(7749012116)")
 
@@ -113,9 +111,11 @@ def _url(address: str | URL) -> tuple[URL, str]:
 
 def _engine(url: URL, shown: str, reads_only: bool = False) -> Engine:
     is_sqlite = url.get_backend_name() == "sqlite"
-    options = _WAITS + (" -c default_transaction_read_only=on" if reads_only else "")
-    if not is_sqlite and "options" not in url.query:
-        url = url.update_query_dict({"options": options})
+    if url.get_backend_name() == "postgresql" and "options" not in url.query:
+        # Who has the turn and falls silent, a laptop that was closed, loses it in the end.
+        waits = dict.fromkeys(("lock_timeout", "idle_in_transaction_session_timeout"), f"{BUSY_SECONDS}s")
+        given = {**waits, "default_transaction_read_only": "on" if reads_only else "off"}
+        url = url.update_query_dict({"options": " ".join(f"-c {name}={value}" for name, value in given.items())})
     try:
         engine = create_engine(url, pool_pre_ping=not is_sqlite)
     except (ModuleNotFoundError, NoSuchModuleError) as error:
