@@ -49,7 +49,7 @@ from waon_build.recipe import AnnotationSettings, QualitySettings
 
 pytestmark = pytest.mark.slow
 
-TASKS, WAVE = 6, 2
+TASKS, WAVE, PEOPLE = 5, 2, 4
 PLAN = Plan(10, quality=QualitySettings(gold_first=0.2, gold=0.2, twins=0.2, max_error=0.99))
 QUESTIONS = load("ja")
 GRADES = st.sampled_from([0, 1, 2, 3, 3, 3, "cannot_tell"])
@@ -77,7 +77,7 @@ class Queue(RuleBasedStateMachine):
         super().__init__()
         self.engine = engine
         self.recipes = [AnnotationSettings(overlap=2, max_overlap=3, guideline=path) for path in guidelines]
-        self.version = 0
+        self.version = self.came = 0
         self.now = datetime(2026, 11, 23, tzinfo=UTC)
         self.acknowledged: dict[tuple[int, str], dict[str, Any]] = {}
         self.passed_on: set[tuple[str, str]] = set()
@@ -97,25 +97,45 @@ class Queue(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.engine.dispose()
 
+    @precondition(lambda self: self.came < PEOPLE)
     @rule(target=people, role=st.sampled_from([Role.ANNOTATOR, Role.ANNOTATOR, Role.ADJUDICATOR]))
     def somebody_comes(self, role: Role) -> str:
+        self.came += 1
         with writing(self.engine) as connection:
             return queue.add_annotator(connection, self.now, role)
 
     @rule(target=leases, who=people, ahead=st.integers(1, 3))
     def claim(self, who: str, ahead: int) -> Any:
+        return multiple(*((who, leased) for leased in self._claim(who, ahead)))
+
+    @rule(who=people, most=st.integers(1, 8), grade=GRADES)
+    def judge_on(self, who: str, most: int, grade: int | str) -> None:
+        """One after the other, to the end if need be."""
+        for _ in range(most):
+            held = self._claim(who, 1)
+            if not held:
+                return
+            self.submit((who, held[0]), grade, "not", [])
+
+    @rule(who=people)
+    def look_and_go(self, who: str) -> None:
+        """Somebody opens the page, and closes it."""
+        for leased in self._claim(who, 1 + TASKS):
+            self.release((who, leased))
+
+    def _claim(self, who: str, ahead: int) -> list[queue.Leased]:
         with writing(self.engine) as connection:
             before = set(connection.scalars(select(Lease.token).where(Lease.annotator_id == who)))
             try:
                 held = queue.claim(connection, who, self.now, PLAN._replace(ahead=ahead))
             except refusals.NotActive:
-                return multiple()
+                return []
             for leased in held:
                 if leased.token not in before:
                     self._check_given(connection, who, leased)
             if len(held) < ahead:
                 assert self._free_for(connection, who) == [], "they are told that there is nothing, and there is"
-        return multiple(*((who, leased) for leased in held))
+        return held
 
     def _check_given(self, connection: Any, who: str, leased: queue.Leased) -> None:
         task = connection.execute(select(Task).where(Task.id == leased.task.task_id)).one()
@@ -163,6 +183,9 @@ class Queue(RuleBasedStateMachine):
         ]
 
     @rule(held=leases, grade=GRADES, culture=st.sampled_from(["not", "specific"]), flags=FLAGS)
+    def answer(self, held: Held, grade: int | str, culture: str, flags: list[str]) -> None:
+        self.submit(held, grade, culture, flags)
+
     def submit(self, held: Held, grade: int | str, culture: str, flags: list[str]) -> None:
         who, leased = held
         task_id = leased.task.task_id
@@ -189,6 +212,9 @@ class Queue(RuleBasedStateMachine):
             assert is_active or gone
 
     @rule(held=leases)
+    def give_back(self, held: Held) -> None:
+        self.release(held)
+
     def release(self, held: Held) -> None:
         who, leased = held
         with writing(self.engine) as connection:
