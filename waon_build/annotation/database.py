@@ -106,14 +106,20 @@ def _url(address: str | URL) -> tuple[URL, str]:
 
 
 def _engine(url: URL, shown: str, reads_only: bool = False) -> Engine:
+    is_sqlite = url.get_backend_name() == "sqlite"
+    if url.get_backend_name() == "postgresql" and "options" not in url.query:
+        # Who has the turn and falls silent, a laptop that was closed, loses it in the end.
+        waits = dict.fromkeys(("lock_timeout", "idle_in_transaction_session_timeout"), f"{BUSY_SECONDS}s")
+        given = {**waits, "default_transaction_read_only": "on" if reads_only else "off"}
+        url = url.update_query_dict({"options": " ".join(f"-c {name}={value}" for name, value in given.items())})
     try:
-        engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
+        engine = create_engine(url, pool_pre_ping=not is_sqlite)
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise InputError(
             f"annotation.database {shown}: there is no driver for it ({error}): "
             "use SQLite, or PostgreSQL with `pip install 'waon_build[postgres]'`"
         ) from error
-    if engine.dialect.name == "sqlite":
+    if is_sqlite:
         _prepare_sqlite(engine, reads_only)
     return engine
 
