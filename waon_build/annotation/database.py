@@ -31,6 +31,9 @@ from waon_build.records import InputError
 BUSY_SECONDS = 60
 """How long a writer waits for its turn. The longest turn is one part's tasks being put in."""
 
+MANY_KILOBYTES = 64 << 10
+"""Of SQLite's pages kept in memory while many rows are written."""
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITES = "waon_build_writes"
 _TAKE_TURN = text("SELECT pg_advisory_xact_lock(7749012116)")
@@ -143,6 +146,14 @@ def writing(engine: Engine) -> Iterator[Connection]:
         if engine.dialect.name != "sqlite":
             connection.execute(_TAKE_TURN)
         yield connection
+
+
+def expect_many(connection: Connection) -> None:
+    """Many rows are about to be written: SQLite keeps more of its indexes at hand from now on, on this connection.
+    (Rows come in no order that the indexes have: with the 2 MB of always a fifth more time goes into pages that
+    are read again and again.)"""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA cache_size=-{MANY_KILOBYTES}")
 
 
 def database_id(engine: Engine) -> str:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, delete, func, literal, or_, select, update
 
 from waon_build.annotation import order, reports
-from waon_build.annotation.database import inserting, writing
+from waon_build.annotation.database import expect_many, inserting, writing
 from waon_build.annotation.decided import conclude
 from waon_build.annotation.models import Kind, Lease, Outcome, State, Task
 from waon_build.records import digest16, normalised
@@ -68,6 +68,7 @@ def put(
     rows = (_task(kind, pair, overlap, now, seed) for pair in pairs)
     while chunk := list(islice(rows, _CHUNK)):
         with writing(engine) as connection:
+            expect_many(connection)
             statement = inserting(connection, Task)
             given = statement.excluded
             connection.execute(
