@@ -20,6 +20,7 @@ from waon_build.annotation.quality import lower_bound, upper_bound
 from waon_build.annotation.questions import MATCH, AnswerError, Questions
 from waon_build.annotation.shown import Shown
 from waon_build.annotation.web.campaign import Campaign, require, utc_now
+from waon_build.annotation.web.figures import PATIENCE
 from waon_build.annotation.web.forms import form_of_session
 from waon_build.annotation.web.gold_file import import_text
 from waon_build.annotation.web.opaque import Opaque
@@ -289,7 +290,8 @@ async def _page(
         return person, values(campaign, connection, person)
 
     person, found = await campaign.read(session, reading)
-    frames = await campaign.figures.frames() if name in _WITH_FIGURES else {}
+    patience = _WITH_FIGURES.get(name)
+    frames = {} if patience is None else await campaign.figures.frames(patience)
     questions = campaign.questions.questions
     return page(
         request,
@@ -309,7 +311,8 @@ async def _page(
     )
 
 
-_WITH_FIGURES = ("progress", "people", "filters")
+_WITH_FIGURES = {"progress": PATIENCE, "filters": PATIENCE, "people": 0.0}
+"""Pages, and how long they wait for figures when there are none yet."""
 
 
 async def _sent(request: Request) -> tuple[Campaign, str, Mapping[str, str]]:

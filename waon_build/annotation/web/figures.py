@@ -14,8 +14,8 @@ from typing import Any
 
 FRESH = 60.0
 """Seconds for which figures are not counted anew."""
-PATIENCE = 20.0
-"""Seconds that a page waits for the first."""
+PATIENCE = 10.0
+"""Seconds that a page of figures waits for the first."""
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +32,12 @@ class Figures:
         self._counted_at: float | None = None
         self._counting: asyncio.Task[None] | None = None
 
-    async def frames(self) -> Frames:
-        """The last figures, while newer ones are counted; {} when there are none."""
+    async def frames(self, patience: float = PATIENCE) -> Frames:
+        """The last figures, while newer ones are counted; {} when there are none after `patience` seconds."""
         if self._count is not None and self._is_old() and self._counting is None:
             self._counting = asyncio.create_task(self._anew(self._count))
         if self._counting is not None and not self._frames:
-            await asyncio.wait([self._counting], timeout=PATIENCE)
+            await asyncio.wait([self._counting], timeout=patience)
         return self._frames
 
     def _is_old(self) -> bool:
