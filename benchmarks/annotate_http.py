@@ -39,7 +39,11 @@ from waon_build.annotation.models import Annotation, Kind, Task
 from waon_build.annotation.questions import load
 from waon_build.annotation.routing import place, put
 
-ANSWERS = [{"match": 3, "culture": "specific", "category": "food"}, {"match": 2, "culture": "related"}, {"match": 0, "culture": "not"}]
+ANSWERS = [
+    {"match": 3, "culture": "specific", "category": "food"},
+    {"match": 2, "culture": "related"},
+    {"match": 0, "culture": "not"},
+]
 CSRF = re.compile(rb'name="csrf-token" content="([0-9a-f]{64})"')
 
 
@@ -84,7 +88,9 @@ def main() -> None:
         check(address, load)
 
 
-def print_out(options: Any, loading: float, starting: float, load: Load, megabytes: tuple[float, ...], spent: float, code: int) -> None:
+def print_out(
+    options: Any, loading: float, starting: float, load: Load, megabytes: tuple[float, ...], spent: float, code: int
+) -> None:
     times = sorted(1000 * seconds for seconds in load.seconds)
     p50, p95, p99 = (times[int(len(times) * share)] for share in (0.5, 0.95, 0.99))
     print(f"cores {os.cpu_count()}, clients {options.clients}, tasks {options.tasks:,}, overlap {options.overlap}")
@@ -93,7 +99,10 @@ def print_out(options: Any, loading: float, starting: float, load: Load, megabyt
     print(f"claim+submit       {len(times) / load.took:8.0f} a second ({len(times):,} in {load.took:.1f} s)")
     print(f"p50 p95 p99 max    {p50:8.1f} {p95:.1f} {p99:.1f} {times[-1]:.1f} ms (mean {statistics.fmean(times):.1f})")
     print(f"processor          {1000 * spent / len(times):8.2f} ms a request, of the server")
-    print(f"memory             {megabytes[0]:8.0f} MB idle, {megabytes[1]:.0f} MB at the end, {megabytes[2]:.0f} MB at most")
+    print(
+        f"memory             {megabytes[0]:8.0f} MB idle, {megabytes[1]:.0f} MB at the end, "
+        f"{megabytes[2]:.0f} MB at most"
+    )
     print(f"errors             {len(load.errors):8} {sorted(set(load.errors))[:5]}")
     print(f"ended by Ctrl-C with code {code}")
 
@@ -106,11 +115,17 @@ def check(address: str, load: Load) -> None:
         too_many = connection.scalar(select(func.count()).where(Task.answered + Task.held > Task.wanted))
         twice = connection.scalar(
             select(func.count()).select_from(
-                select(Annotation.task_id).group_by(Annotation.task_id, Annotation.annotator_id).having(func.count() > 1).subquery()
+                select(Annotation.task_id)
+                .group_by(Annotation.task_id, Annotation.annotator_id)
+                .having(func.count() > 1)
+                .subquery()
             )
         )
     engine.dispose()
-    print(f"acknowledged {load.acknowledged:,}, in the database {answers:,}, answered twice {twice}, beyond the overlap {too_many}")
+    print(
+        f"acknowledged {load.acknowledged:,}, in the database {answers:,}, "
+        f"answered twice {twice}, beyond the overlap {too_many}"
+    )
     if answers < load.acknowledged or twice or too_many:
         sys.exit("something was lost or doubled")
 
@@ -224,7 +239,9 @@ async def clients(port: int, sessions: list[str], seconds: float) -> Load:
     )
 
 
-async def client(port: int, session: str, begin: asyncio.Event, ends: list[float], number: int) -> tuple[list[float], int, list[str]]:
+async def client(
+    port: int, session: str, begin: asyncio.Event, ends: list[float], number: int
+) -> tuple[list[float], int, list[str]]:
     """One annotator: a page, a claim, and then answer after answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     common = f"Host: 127.0.0.1:{port}\r\nCookie: waon_session={session}\r\n"

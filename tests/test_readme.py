@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,14 @@ def test_the_commands_work_one_after_the_other(tmp_path: Path) -> None:
     typed = ["waon-build demo --port 8897", *(line for line in commands() if line.startswith(OURS))]
     assert len(typed) > 7
     for line in typed:
+        if "annotate serve" in line:
+            with subprocess.Popen(
+                [*line.split(), "--port", "8896"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+            ) as server:
+                assert server.stderr is not None
+                assert any("/invite/" in server.stderr.readline() for _ in range(5)), line
+                server.send_signal(signal.SIGINT)
+            continue
         ran = subprocess.run(line.split(), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, f"{line}\n{ran.stdout}\n{ran.stderr}"
 

@@ -143,7 +143,7 @@ def test_who_only_reads_is_told_in_one_line_what_the_matter_is(
     shutil.copytree(Path(database.__file__).parent / "migrations", tmp_path / "migrations")
     (tmp_path / "migrations" / "versions" / "0003_next.py").write_text("revision, down_revision = '0003', '0002'\n")
     with monkeypatch.context() as patch:
-        patch.setattr(database, "_scripts", lambda: ScriptDirectory(str(tmp_path / "migrations")))
+        patch.setattr(database, "_MIGRATIONS", tmp_path / "migrations")
         with pytest.raises(InputError, match=r"older waon-build \(0002\): run the recipe"), database.reading(trial):
             pass
     with database.writing(engine) as connection:
@@ -217,3 +217,11 @@ def test_a_migration_that_fails_leaves_nothing_behind(address: str, monkeypatch:
     tables = sqlite3.connect(address.removeprefix("sqlite:///")).execute("SELECT name FROM sqlite_master").fetchall()
     assert tables == []
     assert len(opens(address)) == 32
+
+
+def test_migrations_are_numbered_as_their_files_are() -> None:
+    """The newest is known by its name: Alembic is read in only where there is something to bring up to date."""
+    scripts = ScriptDirectory(str(Path(database.__file__).parent / "migrations"))
+    assert scripts.get_current_head() == database._newest()
+    for script in scripts.walk_revisions():
+        assert Path(script.path).name.partition("_")[0] == script.revision

@@ -20,6 +20,11 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 BY_ID = select(Annotator.id, Annotator.qualified, Annotator.created_at).where(Annotator.id == bindparam("who"))
 AMONG = select(Annotator.id).where(Annotator.id.in_(bindparam("whom", expanding=True))).order_by(Annotator.id)
+KNOWN = select(Annotator.id).where(
+    Annotator.role.in_((Role.ANNOTATOR, Role.COORDINATOR)),
+    Annotator.created_at == NOW,
+    Annotator.id == bindparam("who"),
+)
 COUNT = select(func.count()).select_from(Annotator)
 NOTE = insert(Event)
 NOTED = select(Event.at, Event.detail).where(Event.verb == bindparam("verb"))
@@ -65,6 +70,15 @@ def test_lists_of_any_length_are_searched(engine: Engine, statements: Statements
             plain, *others = thrice(connection, statements, AMONG, {"whom": some})
             assert [row.id for row in plain] == some
             assert [[row.id for row in rows] for rows in others] == [some, some]
+
+
+def test_what_stands_in_the_statement_itself_is_as_it_was_written(
+    engine: Engine, statements: Statements, annotator: Any
+) -> None:
+    who = annotator()
+    with writing(engine) as connection:
+        for rows in thrice(connection, statements, KNOWN, {"who": who}):
+            assert [row.id for row in rows] == [who]
 
 
 def test_what_is_written_is_read_as_it_was(engine: Engine, statements: Statements) -> None:

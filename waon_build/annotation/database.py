@@ -15,16 +15,11 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
@@ -36,6 +31,7 @@ from waon_build.records import InputError
 BUSY_SECONDS = 60
 """How long a writer waits for its turn. The longest turn is one part's tasks being put in."""
 
+_MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITES = "waon_build_writes"
 _TAKE_TURN = text("SELECT pg_advisory_xact_lock(7749012116)")
 
@@ -212,10 +208,15 @@ def _prepare_sqlite(engine: Engine, reads_only: bool) -> None:
 
 def _bring_up_to_date(engine: Engine, shown: str) -> None:
     revision = _revision(engine, shown)
-    if revision == _scripts().get_current_head():
+    if revision == _newest():
         return
+    from alembic import command  # takes 11 MB, and is needed once in a database's life
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
     with writing(engine) as connection:  # whoever comes second waits here, and finds nothing left to do
-        config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         if connection.scalar(select(Identity.id)) is None:
@@ -232,7 +233,7 @@ def _bring_up_to_date(engine: Engine, shown: str) -> None:
 def _is_there(engine: Engine, shown: str) -> bool:
     """Whether the database has our tables. Raises InputError when they are not of today."""
     revision = _revision(engine, shown)
-    if revision not in (None, _scripts().get_current_head()):
+    if revision not in (None, _newest()):
         raise InputError(
             f"annotation.database {shown}: was made by an older waon-build ({revision}): "
             "run the recipe where it can be written, which brings it up to date"
@@ -243,19 +244,14 @@ def _is_there(engine: Engine, shown: str) -> bool:
 def _revision(engine: Engine, shown: str) -> str | None:
     """The revision of the schema, or None where there is none. Raises InputError for one of the future."""
     with engine.connect() as connection:
-        revision = MigrationContext.configure(connection).get_current_revision()
-    if revision is not None and revision not in {script.revision for script in _scripts().walk_revisions()}:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    if revision is not None and revision > _newest():
         raise InputError(f"annotation.database {shown}: was made by a newer waon-build ({revision}): upgrade this one")
     return revision
 
 
-@lru_cache(maxsize=1)
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config
+def _newest() -> str:
+    """The revision of this waon-build: migrations are numbered by the names of their files, and count up."""
+    return max(file.name.partition("_")[0] for file in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))

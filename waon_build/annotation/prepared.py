@@ -63,15 +63,21 @@ class _Statement:
         state = compiled.construct_expanded_state(dict(parameters))
         self.text = state.statement
         self._order = state.positiontup
-        self._lists = {name: tuple(names) for name, names in state.parameter_expansion.items()}
         processors = {
-            key: bind.type.dialect_impl(dialect).bind_processor(dialect) for key, bind in compiled.binds.items()
+            key: found
+            for key, bind in compiled.binds.items()
+            if (found := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
         }
-        self._processors = {name: found for name, found in processors.items() if found is not None}
-        given = {each for name in parameters for each in (*self._lists.get(name, ()), name)}
-        self._constants = {
-            name: self._processed(name, value) for name, value in state.parameters.items() if name not in given
-        }
+        processors |= state.processors  # of the members of lists that stand in the statement itself
+        lists = {name: tuple(names) for name, names in state.parameter_expansion.items() if name in parameters}
+        self._lists = [(name, names, processors.get(name)) for name, names in lists.items()]
+        given = {*parameters, *(name for names in lists.values() for name in names)}
+        self._constants = {name: value for name, value in state.parameters.items() if name not in given}
+        for name in self._constants.keys() & processors.keys():
+            self._constants[name] = processors[name](self._constants[name])
+        self._processors = [
+            (name, found) for name, found in processors.items() if name in parameters and name not in lists
+        ]
         columns = list(statement.exported_columns)  # type: ignore[attr-defined]
         self._row: Any = namedtuple("_Row", [str(one.key) for one in columns], rename=True) if columns else None
         results = [one.type.dialect_impl(dialect).result_processor(dialect, None) for one in columns]
@@ -79,13 +85,12 @@ class _Statement:
 
     def bound(self, parameters: Parameters) -> Any:
         """The parameters as the driver takes them."""
-        values = dict(self._constants)
-        for name, value in parameters.items():
-            if name in self._lists:
-                each = (self._processed(name, one) for one in value)
-                values.update(zip(self._lists[name], each, strict=True))
-            else:
-                values[name] = self._processed(name, value)
+        values = {**self._constants, **parameters}
+        for name, process in self._processors:
+            values[name] = process(values[name])
+        for name, names, process_each in self._lists:
+            found = values[name] if process_each is None else map(process_each, values[name])
+            values.update(zip(names, found, strict=True))
         return values if self._order is None else [values[name] for name in self._order]
 
     def rows(self, fetched: list[Any]) -> list[Any]:
@@ -104,10 +109,6 @@ class _Statement:
     @property
     def returns_rows(self) -> bool:
         return self._row is not None
-
-    def _processed(self, name: str, value: Any) -> Any:
-        process = self._processors.get(name)
-        return value if process is None else process(value)
 
 
 class _Result:
@@ -164,7 +165,7 @@ class _Shortcut:
         return _Result([row[0] for row in result.all()], result.rowcount)
 
     def _run(self, statement: Executable, parameters: Any) -> _Result | None:
-        if not isinstance(parameters, Mapping):
+        if type(parameters) is not dict:
             return None
         found = self._statements.find(statement, parameters)
         if found is None:
@@ -180,5 +181,7 @@ class _Shortcut:
 
 def _form(parameters: Parameters) -> Any | None:
     """What the text of a statement depends on; None for an empty list, which is written otherwise."""
-    lists = tuple((name, len(value)) for name, value in parameters.items() if isinstance(value, list | tuple))
-    return None if any(length == 0 for _, length in lists) else (tuple(parameters), lists)
+    lists = [(name, len(value)) for name, value in parameters.items() if type(value) is list]
+    if not lists:
+        return tuple(parameters)
+    return None if any(length == 0 for _, length in lists) else (*parameters, *lists)

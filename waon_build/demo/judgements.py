@@ -38,6 +38,11 @@ def write_judgements(pairs: Iterable[tuple[str, str, str]], path: str | Path, gu
     return len(lines)
 
 
+def are_left(pair_id: str) -> bool:
+    """Whether a pair is left unjudged, for whoever tries the judging page: about one in five."""
+    return crc32(pair_id.encode()) % 5 == 0
+
+
 def _key(url: str, caption: str) -> tuple[str, str]:
     """A pair of the site, on whatever port it was served."""
     return urlsplit(url).path, normalised(caption)

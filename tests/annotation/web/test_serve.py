@@ -22,7 +22,7 @@ from waon_build.annotation import people
 from waon_build.annotation.models import Kind, Role, Task
 
 COMMAND = [sys.executable, "-c", "from waon_build.cli import main; main()", "annotate"]
-HEAVY = ("pyarrow", "pandas", "prefect", "duckdb", "PIL", "aiohttp", "flows")
+HEAVY = ("alembic", "pyarrow", "pandas", "prefect", "duckdb", "PIL", "aiohttp", "flows")
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from waon_build.annotation.shown import Shown
 from waon_build.corpus import Corpus
 from waon_build.records import InputError
 
-MEMORY = 16 << 20
-"""Bytes of pictures kept: some two hundred. A pair is judged by several people at about the same time."""
+MEMORY = 8 << 20
+"""Bytes of pictures kept: some hundred. A pair is judged by several people at about the same time."""
 
 MEDIA_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 
