@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from waon_build.annotation.models import Role
+
 pytestmark = pytest.mark.slow
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -94,6 +96,28 @@ def test_every_other_page(newcomer: Any, check: Any, office: Any, scheme: str, l
     person.context.clear_cookies()
     person.page.goto("/")
     check(person.page)
+
+
+COORDINATORS = ("", "/people", "/disagreements", "/adjudication", "/gold", "/reports", "/guideline", "/filters")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_coordinators_pages(newcomer: Any, check: Any, office: Any, scheme: str) -> None:
+    other = office.person()
+    for match in (3, 0):
+        task = other.call("claim").json()["tasks"][0]
+        answers = {"match": match, "culture": "specific", "category": "event"}
+        submitted = {"task_id": task["task_id"], "token": task["token"], "answers": answers}
+        other.call("submit", {**submitted, "guideline_version": "2026-11-1"})
+    task = other.call("claim").json()["tasks"][0]
+    other.call("report", {"task_id": task["task_id"], "token": task["token"], "kind": "harmful"})
+    person = newcomer(path="/coordinator", role=Role.COORDINATOR, color_scheme=scheme)
+    for path in COORDINATORS:
+        person.page.goto(f"/coordinator{path}")
+        check(person.page)
+        person.page.set_viewport_size({"width": 360, "height": 740})
+        assert person.page.evaluate("document.documentElement.scrollWidth") <= 360
+        person.page.set_viewport_size({"width": 1366, "height": 768})
 
 
 def test_a_screen_reader_hears_question_after_question_and_never_the_caption_as_the_picture(person: Any) -> None:

@@ -167,6 +167,18 @@ def test_a_report_takes_two_presses_and_hides_the_picture_at_once(person: Any) -
     assert person.reported() == {first: "harmful", second: "personal"}
 
 
+def test_quick_hands_may_open_a_dialog_that_has_only_just_been_closed(person: Any) -> None:
+    first = person.caption
+    press = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: '%s', bubbles: true }));"
+    close = "document.getElementById('skip').close();"
+    person.page.evaluate((press % "s") + close + (press % "s"))
+    assert person.page.locator("#skip").is_visible()
+    person.press("2")
+    person.wait_past(first)
+    person.wait_until_saved()
+    assert person.skipped() == {first: "distressing"}
+
+
 def test_what_somebody_else_reports_disappears_from_the_screen(person: Any, office: Any) -> None:
     caption = person.caption
     other = office.person()

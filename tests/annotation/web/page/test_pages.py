@@ -81,7 +81,7 @@ def test_a_link_takes_one_to_another_device(newcomer: Any, visitor: Any) -> None
     person = newcomer(path="/me")
     person.page.locator("[value=link]").click()
     link = person.page.locator("#device-link").input_value()
-    assert person.page.locator("[data-copy]").is_visible()
+    person.page.locator("[data-copy]").wait_for()
     visitor.goto(link)
     assert "この端末でサインイン" in visitor.locator("h1").text_content()
     visitor.locator("main form button").click()

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 MOST_BYTES = 150_000
 DESK = {"width": 1280, "height": 720}
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 1.5}
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_the_screenshot_in_english(newcomer: Any, shoot: Any) -> None:
 
 def test_the_screenshots_on_a_phone(newcomer: Any, shoot: Any) -> None:
     person = newcomer(**PHONE)
-    look_for(person, "machiya")
+    look_for(person, "castle")
     shoot(person.page, "phone")
     person.page.locator("[data-guide-toggle]").tap()
     shoot(person.page, "phone-guideline")

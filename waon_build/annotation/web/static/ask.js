@@ -103,6 +103,7 @@ export class Ask {
       button.dataset.value = option.value;
       button.dataset.key = key;
       button.classList.toggle("option--chosen", chosen);
+      button.classList.toggle("option--aside", question.kind === "scale" && option.value !== key);
       button.setAttribute("aria-pressed", String(chosen));
       if (key) button.setAttribute("aria-keyshortcuts", key.toUpperCase());
       const choose = () => this.actions.choose(question, option.value);

@@ -59,7 +59,7 @@ const store = await openStore(person);
 const outbox = new Outbox(store);
 const supply = new Supply(held, outbox, drafts);
 const undo = new Undo(outbox, { reopen, take: (reply, first) => (drafts.end(first), supply.take(reply, first.task_id)) });
-const recent = new Recent({ undo: (id) => undo.undo(id), blurred: () => pair.blurred });
+const recent = new Recent({ undo: (id) => undo.undo(id), blurred: () => preferences.get("blurAlways") || pair.blurred });
 
 lost = () => (outbox.stop(), desk.halt("elsewhere"));
 bindParts();
