@@ -283,12 +283,14 @@ def undo(connection: Connection, annotator: str, annotation_id: int, now: dateti
 
 
 def recent(connection: Connection, annotator: str, count: int = TAKE_BACK) -> list[Recent]:
-    """An annotator's own last answers, the newest first."""
+    """An annotator's own last answers, the newest first. What was taken back is among the last, though it is not
+    given: else, ten at a time, everything could be taken back that they ever said."""
     rows = connection.execute(_RECENT, {"the_annotator": annotator, "the_count": count}).all()
     shown = len(Shown._fields)
     return [
         Recent(row.annotation_id, Shown(*row[:shown]), row.answers, row.created_at, row.state != State.WITHDRAWN)
         for row in rows
+        if not row.retracted
     ]
 
 
@@ -511,8 +513,9 @@ _WAITING = _SHOWN.where(free(), Task.wave.is_not(None)).order_by(
 )
 _RECENT = (
     _SHOWN.add_columns(Task.state, Annotation.id.label("annotation_id"), Annotation.answers, Annotation.created_at)
+    .add_columns(Annotation.retracted)
     .join(Annotation, Annotation.task_id == Task.id)
-    .where(_IS_OF_THEM, live(Annotation), ~Annotation.retracted)
+    .where(_IS_OF_THEM, live(Annotation))
     .order_by(Annotation.id.desc())
     .limit(bindparam("the_count"))
 )

@@ -345,3 +345,17 @@ def test_nothing_tells_a_gold_task_or_a_twin_from_another(
     assert len(forms["normal"]) == 1
     assert min(numbers["normal"]) < max(numbers["hidden"])
     assert min(numbers["hidden"]) < max(numbers["normal"])
+
+
+def test_not_everything_can_be_taken_back_ten_at_a_time(office: Any) -> None:
+    """Only the last ten answers, however many of them were taken back already."""
+    hanako = office.person()
+    for _ in range(14):
+        task = hanako.call("claim").json()["tasks"][0]
+        body = {"task_id": task["task_id"], "token": task["token"], "guideline_version": "2026-11-1"}
+        assert hanako.call("submit", {**body, "answers": {"match": 0, "culture": "not"}}).status_code == 200
+    undone = 0
+    while answers := hanako.get("/api/recent").json()["answers"]:
+        assert hanako.call("undo", {"annotation_id": answers[-1]["annotation_id"]}).status_code == 200
+        undone += 1
+    assert undone == 10

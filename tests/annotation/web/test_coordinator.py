@@ -357,3 +357,9 @@ def test_hostile_captions_are_shown_as_text(
     assert "&lt;script&gt;alert(1)&lt;/script&gt;\u202e{{ 7*7 }}" in page
     with engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(Annotation)) == 2
+
+
+@pytest.mark.parametrize("number", ["0" * 19 + "1" + "9" * 3, "0" * 20 + "1" * 5000])
+def test_a_number_with_noughts_before_it_is_not_read_by_its_beginning(office: Any, chief: Any, number: str) -> None:
+    sent = chief.fill_in("/coordinator/people", action="invite", role="annotator", count="1", days=number)
+    assert sent.status_code == 422
