@@ -302,11 +302,13 @@ def undo(connection: Connection, annotator: str, annotation_id: int, now: dateti
 
 
 def recent(connection: Connection, annotator: str, count: int = TAKE_BACK) -> list[Recent]:
-    """An annotator's own last answers, the newest first."""
+    """An annotator's own last answers, the newest first. What was taken back is among the last, though it is not
+    given: else, ten at a time, everything could be taken back that they ever said."""
     rows = connection.execute(_RECENT, {"the_annotator": annotator, "the_count": count}).all()
     return [
         Recent(row.annotation_id, Shown(*row[: len(Shown._fields)]), row.answers, row.created_at, bool(row.can_undo))
         for row in rows
+        if not row.retracted
     ]
 
 
@@ -546,8 +548,9 @@ _CAN_UNDO = and_(Task.state != State.WITHDRAWN, Annotation.id > Task.stale_befor
 _RECENT = (
     _SHOWN.add_columns(Annotation.id.label("annotation_id"), Annotation.answers, Annotation.created_at)
     .add_columns(_CAN_UNDO.label("can_undo"))
+    .add_columns(Annotation.retracted)
     .join(Annotation, Annotation.task_id == Task.id)
-    .where(_IS_OF_THEM, live(Annotation), ~Annotation.retracted)
+    .where(_IS_OF_THEM, live(Annotation))
     .order_by(Annotation.id.desc())
     .limit(bindparam("the_count"))
 )

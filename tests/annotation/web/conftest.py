@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -111,8 +112,9 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def corpus(stored: Path) -> Corpus:
-    return Corpus(str(stored))
+def corpus(stored: Path, tmp_path: Path) -> Corpus:
+    """One of the test's own: an upheld report writes into it."""
+    return Corpus(str(shutil.copytree(stored, tmp_path / "corpus")))
 
 
 @pytest.fixture

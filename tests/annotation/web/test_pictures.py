@@ -129,3 +129,10 @@ def test_memory_is_bounded() -> None:
 def test_a_picture_that_is_gone_is_broken() -> None:
     with pytest.raises(BrokenPictureError):
         Pictures(OneFile(None)).of(shown())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "-1", "٣", "1.5", "x"])
+def test_what_is_no_number_is_no_picture(office: Any, number: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert office.person().get(f"/pictures/{number}").status_code == 404
+    assert office.browser().get(f"/pictures/{number}").status_code in (401, 404)
+    assert caplog.records == []
