@@ -18,6 +18,7 @@ from waon_build.annotation.routing import place, put
 from waon_build.recipe import AnnotationSettings
 
 from . import postgres as postgres_server
+from .desk import Desk
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -141,3 +142,9 @@ def annotator(engine: Engine) -> Callable[[], str]:
             return queue.add_annotator(connection, NOON)
 
     return add
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Desk:
+    """A queue without tasks, and people to come to it."""
+    return Desk(engine, NOON)
