@@ -58,7 +58,7 @@ def postgres_migrated(postgres: postgres_server.Server) -> str:
     return name
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database of either kind: what holds on the one holds on the other."""
     if request.param == "sqlite":

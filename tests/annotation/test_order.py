@@ -276,7 +276,7 @@ def plans(desk: Desk, who: str) -> list[str]:
     desk.says(who, held[0])
     found = []
     with desk.engine.connect() as connection:
-        for sql, given in list(statements):
+        for sql, given in statements:
             is_of_few = "ORDER BY annotations.id DESC" in sql  # of the last 200 answers
             if sql.startswith(("SELECT", "UPDATE", "DELETE", "INSERT")) and not is_of_few:
                 found += [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", given)]

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from waon_build.annotation import decided, gold, queue, refusals, reports, routing
 from waon_build.annotation.database import writing
-from waon_build.annotation.models import Event, Kind, Outcome, Report, ReportOutcome, Role, State, Task
+from waon_build.annotation.models import Event, Kind, Outcome, Report, ReportOutcome, Role, State
 from waon_build.annotation.questions import load
 
 from .conftest import pair
@@ -173,9 +173,7 @@ def test_dismissed_the_flag_weighs_nothing_and_the_pair_goes_on_where_it_was(des
     assert desk.decides() == {1: Outcome.ACCEPTED}
 
 
-def test_dismissed_it_is_found_by_those_who_had_done_with_its_wave(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dismissed_it_is_found_by_those_who_had_done_with_its_wave(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routing, "WAVE", 2)
     desk.fill(*map(pair, range(4)))
     who, reporter = desk.comes(), desk.comes()

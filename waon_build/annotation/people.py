@@ -260,13 +260,11 @@ def everyone(connection: Connection) -> list[Doings]:
 
 
 def _give_back(connection: Connection, annotator: str) -> None:
-    """End the leases of an annotator."""
+    """End the leases of an annotator: others find their tasks again."""
     ended = connection.scalars(delete(Lease).where(Lease.annotator_id == annotator).returning(Lease.task_id)).all()
-    waves = [
-        connection.scalar(update(Task).where(Task.id == task_id).values(held=Task.held - count).returning(Task.wave))
-        for task_id, count in sorted(Counter(ended).items())
-    ]
-    order.reopened(connection, waves)
+    for task_id, count in sorted(Counter(ended).items()):
+        connection.execute(update(Task).where(Task.id == task_id).values(held=Task.held - count))
+    order.reopened(connection, sorted(set(ended)))
 
 
 def _record(connection: Connection, now: datetime, by: str, verb: str, subject: str, detail: dict[str, Any]) -> None:

@@ -33,6 +33,13 @@ PART = "g0001-000001"
 CSRF = re.compile(r'name="csrf-token" content="([0-9a-f]{64})"')
 
 
+@pytest.fixture
+def address(migrated: Path, tmp_path: Path) -> str:
+    """An empty SQLite database: the calls of the queue are tested on PostgreSQL, where they have tests of their own."""
+    shutil.copy(migrated, tmp_path / "annotation.db")
+    return f"sqlite:///{tmp_path}/annotation.db"
+
+
 class Browser(httpx.Client):
     """Somebody's browser: keeps cookies, and knows the token of the page it was on last."""
 
