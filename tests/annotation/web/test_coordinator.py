@@ -14,6 +14,7 @@ from waon_build.annotation import decisions, people, reports
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import (
     Annotation,
+    Annotator,
     Event,
     Kind,
     Lease,
@@ -399,3 +400,15 @@ def test_what_was_upheld_has_a_tombstone(office: Any, chief: Any, corpus: Any) -
             (report,) = reports.open_reports(connection)
         chief.fill_in("/coordinator/reports", action=action, report=str(report.id))
         assert Tombstones.load(corpus).covers(pair_id=report.pair_id) == (action == "uphold")
+
+
+def test_who_was_paused_by_the_machine_and_let_go_on_is_not_paused_again(office: Any, chief: Any) -> None:
+    hanako = office.person()
+    with office.engine.connect() as connection:
+        who = people.everyone(connection)[-1].person.id
+    with writing(office.engine) as connection:
+        connection.execute(update(Annotator).where(Annotator.id == who).values(qualified=True, gold_wrong=30))
+    assert hanako.call("claim").json()["why_empty"] == "paused"
+    chief.fill_in("/coordinator/people", action="resume", who=who)
+    for _ in range(2):
+        assert len(hanako.call("claim").json()["tasks"]) == 3
