@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from waon_build.annotation import decided, guideline, queue, refusals
 from waon_build.annotation.database import writing
-from waon_build.annotation.judgements import import_judgements
+from waon_build.annotation.connectors.files import import_judgements
 from waon_build.annotation.models import Annotation, GuidelineVersion, Kind, Outcome, Role, State
 from waon_build.annotation.questions import folder, load
 from waon_build.records import InputError
@@ -143,12 +143,12 @@ def test_a_file_of_judgements_from_before_may_be_imported_again(
     changes("category")
     desk.decides()
     path = tmp_path / "judgements.jsonl"
-    line = f'{{"pair_id": "{0:016x}", "annotator": "{one}", "match": %d, "culture": "specific", "category": "food"}}\n'
-    path.write_text(line % 3, encoding="utf-8")
+    answers = f'"pair_id": "{0:016x}", "annotator": "{one}", "culture": "specific", "category": "food"'
+    path.write_text(f'{{{answers}, "match": 3, "guideline_version": "1"}}', encoding="utf-8")
     assert import_judgements(desk.engine, str(path), desk.settings, desk.now).to_json()["dropped"] == {
         "already_there": 1
     }
-    path.write_text(line % 2, encoding="utf-8")
+    path.write_text(f'{{{answers}, "match": 2}}', encoding="utf-8")
     assert import_judgements(desk.engine, str(path), desk.settings, desk.now).to_json()["kept"] == 1
     assert desk.task(1).answered == 1
 
