@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from sqlalchemy import event, insert, select, update
 
@@ -90,7 +92,7 @@ def test_near_duplicates_never_come_one_after_the_other(desk: Desk) -> None:
         connection.execute(update(Task).values(chance=Task.id, priority=0))
     given = desk.judges_all(desk.comes())
     assert len(given) == 4
-    assert all(clusters[one] != clusters[other] for one, other in zip(given, given[1:], strict=False))
+    assert all(clusters[one] != clusters[other] for one, other in itertools.pairwise(given))
 
 
 def test_near_duplicates_are_not_held_ahead_one_after_the_other(desk: Desk) -> None:
