@@ -17,6 +17,8 @@ from waon_build.annotation.questions import Answers, Questions, load
 from waon_build.annotation.routing import place, put
 from waon_build.recipe import AnnotationSettings
 
+from . import postgres as postgres_server
+
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
@@ -32,23 +34,56 @@ def settings() -> AnnotationSettings:
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database, made once."""
+    """An empty SQLite database, made once."""
     path = tmp_path_factory.mktemp("migrated") / "annotation.db"
     database.connect(f"sqlite:///{path}").dispose()
     return path
 
 
-@pytest.fixture
-def address(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/annotation.db"
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_server.Server]:
+    """A PostgreSQL server. Skips where there is none."""
+    if postgres_server.programs() is None:
+        pytest.skip("there is no PostgreSQL here (initdb): apt-get install postgresql")
+    with postgres_server.server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_migrated(postgres: postgres_server.Server) -> str:
+    """The name of an empty PostgreSQL database, made once."""
+    name = postgres.create()
+    database.connect(postgres.address(name)).dispose()
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of either kind: what holds on the one holds on the other."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("migrated"), tmp_path / "annotation.db")
+        yield f"sqlite:///{tmp_path}/annotation.db"
+        return
+    template = request.getfixturevalue("postgres_migrated")
+    postgres = request.getfixturevalue("postgres")
+    name = postgres.create(template)
+    yield postgres.address(name)
+    postgres.drop(name)
 
 
 @pytest.fixture
-def engine(address: str, migrated: Path, tmp_path: Path) -> Iterator[Engine]:
-    shutil.copy(migrated, tmp_path / "annotation.db")
+def engine(address: str) -> Iterator[Engine]:
     engine = database.connect(address)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def sqlite(engine: Engine) -> Engine:
+    """The database, when it is SQLite."""
+    if engine.dialect.name != "sqlite":
+        pytest.skip("is of SQLite alone")
+    return engine
 
 
 @pytest.fixture

@@ -33,6 +33,20 @@ def recipe(corpus: str, **annotation: object) -> Recipe:
     )
 
 
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    """Of a database that is not there yet."""
+    return f"sqlite:///{tmp_path}/annotation.db"
+
+
+@pytest.fixture
+def engine(address: str, migrated: Path, tmp_path: Path) -> Iterator[Engine]:
+    shutil.copy(migrated, tmp_path / "annotation.db")
+    engine = database.connect(address)
+    yield engine
+    engine.dispose()
+
+
 _CLAUSE = r""",\s*(?=CONSTRAINT|"?\w+"? [A-Z]+)|\n"""
 
 

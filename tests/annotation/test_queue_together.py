@@ -72,7 +72,8 @@ def check(engine: Engine, overlap: int) -> None:
         for task in connection.execute(select(Task.id, Task.answered, Task.held)):
             assert (task.answered, task.held) == (answered[task.id], held[task.id])
             assert answered[task.id] + held[task.id] <= overlap
-        assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
+        if engine.dialect.name == "sqlite":
+            assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
 
 
 def test_threads_share_the_queue(

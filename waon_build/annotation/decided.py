@@ -50,12 +50,12 @@ class AcceptedPair(NamedTuple):
     native_caption: str
 
 
-def in_force(connection: Connection, first: int, last: int) -> dict[int, InForce]:
-    """Task -> the decision that stands, of the tasks with ids from `first` to `last`."""
+def in_force(connection: Connection, task_ids: Sequence[int]) -> dict[int, InForce]:
+    """Task -> the decision that stands, of some tasks, at most a few thousand."""
     rows = connection.execute(
         select(
             Decision.task_id, Decision.id, Decision.outcome, Decision.rule, Decision.votes, Decision.aggregate
-        ).where(Decision.task_id.between(first, last), live(Decision))
+        ).where(Decision.task_id.in_(task_ids), live(Decision))
     )
     return {row.task_id: InForce(*row[1:]) for row in rows}
 
@@ -165,6 +165,6 @@ def native_captions(engine: Engine, questions: Questions) -> dict[str, str]:
 
 def frozen_pairs(engine: Engine) -> set[str]:
     """Pairs that somebody has judged: whatever becomes of their cluster, its canonical does not change."""
-    statement = select(Task.pair_id).where(Task.kind == Kind.NORMAL, Task.answered > 0)
+    statement = select(Task.pair_id).where(Task.kind == Kind.NORMAL, (Task.answered > 0) | (Task.stale_before > 0))
     with engine.connect() as connection:
         return set(connection.scalars(statement))

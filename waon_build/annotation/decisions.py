@@ -23,14 +23,16 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
+    exists,
     func,
     insert,
+    or_,
     select,
     type_coerce,
     update,
 )
 
-from waon_build.annotation import guideline, order, reports
+from waon_build.annotation import guideline, order, reports, standing
 from waon_build.annotation.consensus import Consensus, Said
 from waon_build.annotation.copies import copy
 from waon_build.annotation.database import writing
@@ -39,6 +41,7 @@ from waon_build.annotation.models import (
     Annotation,
     Annotator,
     Decision,
+    Event,
     Kind,
     Outcome,
     Standing,
@@ -73,14 +76,13 @@ class Verdict(NamedTuple):
 
 
 class _Context(NamedTuple):
-    """What a page of tasks is decided with."""
+    """What a page of tasks is decided with. fitted: task -> the annotations of it that the models were fitted to."""
 
     questions: Questions
     settings: AnnotationSettings
     consensus: Consensus
-    is_fitted: bool
-    """The models were fitted to just the answers that are decided on."""
-    dismissed: set[tuple[str, str, str]]
+    fitted: Mapping[int, list[int]]
+    dismissed: Mapping[tuple[str, str], set[str]]
     now: datetime
 
 
@@ -102,7 +104,7 @@ def verdict(
     votes = _votes([one.answers for one in said], questions)
     found = dict(aggregate)
     if is_pulled or any((name, word) in questions.rejecting for name, counts in votes.items() for word in counts):
-        return Verdict(Outcome.REJECTED, len(said), votes, found)
+        return Verdict(Outcome.REJECTED, max(len(said), settings.overlap), votes, found)
     if adjudicated is not None:
         for name, answer in adjudicated.items():
             if not questions.has(name) or questions[name].kind not in ("text", "consent"):
@@ -121,14 +123,15 @@ def verdict(
 
 
 def decide(engine: Engine, settings: AnnotationSettings, now: datetime | None = None) -> Counter[str]:
-    """Apply the rule to every answered task, ask for more answers where it wants them; returns how many
-    tasks came to which outcome (`waiting`: more answers are wanted). Raises InputError when the
-    guideline is missing."""
+    """Apply the rule to every task that was answered or decided, ask for more answers where it wants them; returns
+    how many tasks came to which outcome (`waiting`: more answers are wanted). Raises InputError when the guideline
+    is missing."""
     now = now or datetime.now(UTC)
     counts: Counter[str] = Counter()
     with writing(engine) as connection:
         read = guideline.load(settings.guideline)
         guideline.reopen(connection, read, settings.overlap, now)
+    with engine.connect() as connection:
         context = _context(connection, read.questions, settings, now)
     last = 0
     while True:
@@ -143,15 +146,18 @@ def decide(engine: Engine, settings: AnnotationSettings, now: datetime | None = 
 class Deciding:
     """Decides beside a running queue, in steps so short that nobody who judges notices.
 
-    What was answered since it last looked is decided at once, by the models as they are. When these are older
-    than REFIT they are fitted anew (`refit`, which only reads), and all tasks are gone through again, a page
-    a step."""
+    What was answered since it last looked is decided at once, by the models as they are, and so is what
+    coordinators did something about: a report, or somebody who judged. When the models are older than REFIT
+    they are fitted anew (`refit`, which only reads), and all tasks are gone through again, a page a step."""
 
     def __init__(self, engine: Engine, settings: AnnotationSettings) -> None:
         self._engine = engine
         self._settings = settings
         self._context: _Context | None = None
-        self._seen = 0
+        self._seen: tuple[int, int] | None = None
+        """The last annotation and the last event that were looked at."""
+        self._pending: list[str] = []
+        """Pairs that are still to be decided."""
         self._swept: int | None = None
         """The last task of the page that was decided last; None when all are."""
 
@@ -164,45 +170,57 @@ class Deciding:
         read = guideline.load(self._settings.guideline)
         with self._engine.connect() as connection:
             context = _context(connection, read.questions, self._settings, now)
-        self._context, self._swept = context._replace(is_fitted=False), 0
+        self._context, self._swept = context._replace(fitted={}), 0
 
     def step(self, now: datetime) -> bool:
         """Decide what is new, and a page of what is not; returns whether there is more to do at once."""
         if self._context is None:
             self.refit(now)
         assert self._context is not None
+        swept = self._swept
         with writing(self._engine) as connection:
-            if self._seen == 0:
+            newest = (connection.scalar(_NEWEST) or 0, connection.scalar(_NEWEST_EVENT) or 0)
+            if self._seen is None:
                 read = guideline.load(self._settings.guideline)
                 guideline.reopen(connection, read, self._settings.overlap, now)
+            pending = self._pending + (_touched(connection, self._seen, newest) if self._seen else [])
             context = self._context._replace(dismissed=reports.dismissed(connection), now=now)
-            newest = connection.scalar(select(func.max(Annotation.id))) or 0
-            if self._seen and newest != self._seen:
-                first, last = self._seen, min(newest, self._seen + _STEP)
-                pairs = (
-                    select(Task.pair_id)
-                    .join(Annotation, Annotation.task_id == Task.id)
-                    .where(Annotation.id > first, Annotation.id <= last)
-                )
-                tasks = _tasks(connection, Task.pair_id.in_(pairs))
-                if tasks:
-                    _decide(connection, tasks, context)
-                self._seen = last
-                return newest > last or self._swept is not None
-            self._seen = newest
-            if self._swept is not None:
-                tasks = _tasks(connection, Task.id > self._swept, _STEP)
-                if tasks:
-                    _decide(connection, tasks, context)
-                self._swept = tasks[-1].id if tasks else None
-            return self._swept is not None
+            if pending:
+                _decide(connection, _tasks(connection, Task.pair_id.in_(pending[:_STEP])), context)
+            if swept is not None:
+                tasks = _tasks(connection, Task.id > swept, _STEP)
+                _decide(connection, tasks, context)
+                swept = tasks[-1].id if tasks else None
+        self._seen, self._pending, self._swept = newest, pending[_STEP:], swept
+        return bool(self._pending) or swept is not None
+
+
+def _touched(connection: Connection, seen: tuple[int, int], newest: tuple[int, int]) -> list[str]:
+    """The pairs that were judged between two moments (annotation and event), or that something was done about: a
+    report of them, or somebody who judged them. A pause weighs nothing."""
+    if seen == newest:
+        return []
+    done = (Event.id > seen[1], Event.id <= newest[1], Event.verb != standing.PAUSED)
+    judged = select(Task.pair_id).join(Annotation, Annotation.task_id == Task.id)
+    statements = (
+        judged.where(Annotation.id > seen[0], Annotation.id <= newest[0]),
+        judged.where(Annotation.annotator_id.in_(select(Event.subject).where(*done))),
+        select(Task.pair_id).where(Task.pair_id.in_(select(Event.subject).where(*done))),
+    )
+    return sorted({pair for one in statements for pair in connection.scalars(one)})
 
 
 def _context(connection: Connection, questions: Questions, settings: AnnotationSettings, now: datetime) -> _Context:
-    rows = connection.execution_options(yield_per=10_000).execute(_SAID_OF_ALL)
-    said = ((task_id, Said(annotator, _parsed(answers))) for task_id, annotator, answers in rows)
-    consensus = Consensus(questions, settings.min_match).fit(said)
-    return _Context(questions, settings, consensus, True, reports.dismissed(connection), now)
+    dismissed = reports.dismissed(connection)
+    fitted: dict[int, list[int]] = defaultdict(list)
+
+    def said() -> Iterator[tuple[int, Said]]:
+        for one in connection.execution_options(yield_per=10_000).execute(_SAID_OF_ALL):
+            fitted[one.task_id].append(one.id)
+            yield one.task_id, _weighing(one, dismissed)
+
+    consensus = Consensus(questions, settings.min_match).fit(said())
+    return _Context(questions, settings, consensus, fitted, dismissed, now)
 
 
 def _tasks(connection: Connection, which: ColumnElement[bool], most: int = _PAGE) -> Sequence[Any]:
@@ -215,11 +233,10 @@ def _tasks(connection: Connection, which: ColumnElement[bool], most: int = _PAGE
             Task.wanted,
             Task.held,
             Task.answered,
-            Task.wave,
             Task.category,
             Task.quota,
         )
-        .where(which, Task.answered > 0, Task.state != State.WITHDRAWN, Task.kind.in_(_DECIDED))
+        .where(which, or_(Task.answered > 0, _IS_DECIDED), Task.state != State.WITHDRAWN, Task.kind.in_(_DECIDED))
         .order_by(Task.id)
         .limit(most)
     ).all()
@@ -227,18 +244,23 @@ def _tasks(connection: Connection, which: ColumnElement[bool], most: int = _PAGE
 
 def _decide(connection: Connection, tasks: Sequence[Any], context: _Context) -> Counter[str]:
     """Decide a page of tasks."""
-    first, last = tasks[0].id, tasks[-1].id
-    said = _said(connection, first, last)
-    present = in_force(connection, first, last)
+    if not tasks:
+        return Counter()
+    ids = [task.id for task in tasks]
+    said = _said(connection, ids, context.dismissed)
+    present = in_force(connection, ids)
     pairs = [task.pair_id for task in tasks]
     pulled = reports.pulled(connection, pairs)
     adjudicated, adjudicating = _adjudications(connection, pairs)
     counts: Counter[str] = Counter()
     changed: list[dict[str, Any]] = []
+    moved: list[int] = []
     decided: list[dict[str, Any]] = []
     for task in tasks:
-        answers = [_without(one, task.pair_id, context.dismissed) for one in said[task.id]]
-        aggregate = context.consensus.of(answers, task.id if context.is_fitted else None)
+        answers = list(said[task.id].values())
+        # Somebody may have answered since the models were fitted.
+        is_fitted = context.fitted.get(task.id) == list(said[task.id])
+        aggregate = context.consensus.of(answers, task.id if is_fitted else None)
         found = verdict(
             answers,
             context.questions,
@@ -248,13 +270,16 @@ def _decide(connection: Connection, tasks: Sequence[Any], context: _Context) -> 
             task.pair_id in pulled,
         )
         counts[found.outcome or "waiting"] += 1
-        changed += _change(task, found, len(answers), context.settings)
+        for change in _change(task, found, len(answers), context.settings):
+            changed.append(change)
+            if (task.state, task.wanted) != (change["the_state"], change["the_number"]):
+                moved.append(task.id)
         decided += _decision(task.id, present.get(task.id), found, _rule(context.settings), context.now)
         if task.kind == Kind.NORMAL and found.adjudicate != (task.pair_id in adjudicating):
             _adjudicate(connection, task, found.adjudicate)
     if changed:
         connection.execute(_CHANGE, changed)
-        order.reopened(connection, (one["the_wave"] for one in changed if one["the_state"] == State.OPEN))
+        order.reopened(connection, moved)
     if decided:
         connection.execute(insert(Decision), decided)
     return counts
@@ -293,21 +318,28 @@ def _votes(answers: Sequence[Mapping[str, Any]], questions: Questions) -> dict[s
     return votes
 
 
-def _without(said: Said, pair_id: str, dismissed: set[tuple[str, str, str]]) -> Said:
+def _weighing(row: Any, dismissed: Mapping[tuple[str, str], set[str]]) -> Said:
     """What was said, without flags that a coordinator found to be mistaken."""
+    answers = _parsed(row.answers)
+    mistaken = dismissed.get((row.pair_id, row.annotator_id))
+    if not mistaken:
+        return Said(row.annotator_id, answers)
     lists = {
-        name: [word for word in answer if (pair_id, said.annotator, str(word)) not in dismissed]
-        for name, answer in said.answers.items()
+        name: [word for word in answer if word not in mistaken]
+        for name, answer in answers.items()
         if isinstance(answer, list)
     }
-    return Said(said.annotator, {**said.answers, **lists}) if lists and dismissed else said
+    words = {name: answer for name, answer in answers.items() if name not in lists and str(answer) not in mistaken}
+    return Said(row.annotator_id, {**words, **lists})
 
 
-def _said(connection: Connection, first: int, last: int) -> dict[int, list[Said]]:
-    """What weighs of each task: live, not stale, not by blocked annotators."""
-    said: dict[int, list[Said]] = defaultdict(list)
-    for task_id, annotator, answers in connection.execute(_SAID_OF_ALL.where(Task.id.between(first, last))):
-        said[task_id].append(Said(annotator, _parsed(answers)))
+def _said(
+    connection: Connection, task_ids: Sequence[int], dismissed: Mapping[tuple[str, str], set[str]]
+) -> dict[int, dict[int, Said]]:
+    """What weighs of each task, by annotation: live, not stale, not by blocked annotators."""
+    said: dict[int, dict[int, Said]] = defaultdict(dict)
+    for one in connection.execute(_SAID_OF_ALL.where(Task.id.in_(task_ids))):
+        said[one.task_id][one.id] = _weighing(one, dismissed)
     return said
 
 
@@ -318,8 +350,12 @@ def _parsed(answers: str) -> dict[str, Any]:
     return found
 
 
+_NEWEST, _NEWEST_EVENT = select(func.max(Annotation.id)), select(func.max(Event.id))
+_IS_DECIDED = exists().where(Decision.task_id == Task.id)
 _SAID_OF_ALL = (
     select(
+        Annotation.id,
+        Task.pair_id,
         Annotation.task_id,
         Annotation.annotator_id,
         cast(type_coerce(Annotation.answers, Text), Text).label("answers"),
@@ -348,6 +384,7 @@ def _adjudications(connection: Connection, pairs: Sequence[str]) -> tuple[dict[s
             .where(
                 Task.kind == Kind.ADJUDICATION,
                 Task.pair_id.in_(pairs),
+                Annotation.id > Task.stale_before,
                 live(Annotation),
                 ~Annotation.retracted,
                 Annotator.standing != Standing.BLOCKED,
@@ -365,8 +402,9 @@ def _adjudicate(connection: Connection, task: Any, is_wanted: bool) -> None:
     """Ask an adjudicator about the pair of a task, or ask no more."""
     if is_wanted:
         made = copy(connection, task.id, Kind.ADJUDICATION, wanted=1)
-        again = Task.answered < Task.wanted
-        connection.execute(update(Task).where(Task.id == made, again).values(state=State.OPEN))
+        # Whatever was answered before no longer weighs: else nobody would be asked.
+        again = {"state": State.OPEN, "wanted": Task.held + Task.answered + 1}
+        connection.execute(update(Task).where(Task.id == made, Task.state == State.DONE).values(again))
     else:
         of_pair = (Task.pair_id == task.pair_id, Task.kind == Kind.ADJUDICATION)
         connection.execute(update(Task).where(*of_pair, Task.held == 0).values(state=State.DONE))
@@ -386,7 +424,6 @@ def _change(task: Any, found: Verdict, counted: int, settings: AnnotationSetting
             "the_number": wanted,
             "the_category": category,
             "the_quota": quota,
-            "the_wave": task.wave,
         }
 
 
@@ -435,5 +472,5 @@ def _differs(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 def _rule(settings: AnnotationSettings) -> str:
     return (
         f"{RULE} min_match={settings.min_match} overlap={settings.overlap}-{settings.max_overlap} "
-        f"settle={settings.settle}"
+        f"settle={settings.settle:g}"
     )

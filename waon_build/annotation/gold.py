@@ -89,15 +89,22 @@ def add(
     if connection.scalar(known) == key:
         return None
     task_id = copy(connection, source, kind, UNLIMITED, key)
-    connection.execute(update(Task).where(Task.id == task_id).values(key=key, state=State.OPEN))
+    again = {"key": key, "state": State.OPEN, "wanted": UNLIMITED}
+    connection.execute(update(Task).where(Task.id == task_id).values(again))
     _record(connection, f"{kind} made", task_id, {"pair_id": pair_id, "key": key}, by, now)
     return task_id
 
 
 def remove(connection: Connection, task_id: int, now: datetime, by: str = "") -> None:
     """Ask nobody any more. What was answered stays, and goes on to count."""
-    these = (Task.id == task_id, Task.kind.in_(KINDS))
-    connection.execute(update(Task).where(*these).values(state=State.DONE, held=0))
+    # No more are wanted than there are: else it would come back with its pair (`routing.py`, `reports.py`).
+    closed = (
+        update(Task)
+        .where(Task.id == task_id, Task.kind.in_(KINDS), Task.state != State.WITHDRAWN)
+        .values(state=State.DONE, held=0, wanted=Task.answered)
+    )
+    if connection.execute(closed).rowcount == 0:
+        return
     connection.execute(delete(Lease).where(Lease.task_id == task_id))
     _record(connection, "gold removed", task_id, {}, by, now)
 

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import yaml
 from markdown_it import MarkdownIt
 from pydantic import BaseModel, ConfigDict, ValidationError
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, literal, select, update
 
-from waon_build.annotation import order
+from waon_build.annotation import order, reports
 from waon_build.annotation.database import inserting
 from waon_build.annotation.decided import conclude
 from waon_build.annotation.models import Annotation, GuidelineVersion, Kind, Outcome, State, Task, live
@@ -119,7 +119,7 @@ def reopen(connection: Connection, read: Guideline, overlap: int, now: datetime)
                 .where(
                     Annotation.guideline_version == version,
                     Annotation.id > Task.stale_before,
-                    Task.kind.in_((Kind.NORMAL, Kind.SCREENED_OUT)),
+                    Task.kind.in_(_ASKED_AGAIN),
                     Task.state != State.WITHDRAWN,
                     live(Annotation),
                     ~Annotation.retracted,
@@ -149,25 +149,43 @@ def answers_by_version(connection: Connection) -> dict[str, int]:
 
 
 def _ask_again(connection: Connection, touched: dict[int, int], overlap: int, now: datetime) -> None:
-    """touched: task -> the newest annotation of it that no longer weighs."""
-    for task_id, stale in touched.items():
-        fresh = (
-            select(func.count())
-            .where(Annotation.task_id == task_id, Annotation.id > stale, live(Annotation), ~Annotation.retracted)
-            .scalar_subquery()
-        )
-        connection.execute(update(Task).where(Task.id == task_id).values(stale_before=stale, answered=fresh))
-        wanted = func.greatest if connection.dialect.name != "sqlite" else func.max
-        connection.execute(
-            update(Task)
-            .where(Task.id == task_id)
-            .values(wanted=wanted(overlap, Task.held + Task.answered + 1), state=State.OPEN)
-        )
+    """touched: task -> the newest annotation of it that no longer weighs. An adjudicator is asked again only
+    when the others disagree anew, and what was reported stays out and rejected."""
+    if not touched:
+        return
+    most = func.greatest if connection.dialect.name != "sqlite" else func.max
+    waits = Task.kind == Kind.ADJUDICATION
+    for again in (
+        {"stale_before": bindparam("the_stale"), "answered": _FRESH},
+        {
+            "wanted": case((waits, Task.wanted), else_=most(overlap, Task.held + Task.answered + 1)),
+            "state": case((waits, literal(State.DONE.value)), else_=literal(State.OPEN.value)),
+        },
+    ):
+        statement = update(Task).where(Task.id == bindparam("the_task")).values(again)
+        connection.execute(statement, [{"the_task": task_id, "the_stale": stale} for task_id, stale in touched.items()])
+    reports.keep_out(connection)
     ids = list(touched)
     for start in range(0, len(ids), _IDS):
         page = ids[start : start + _IDS]
-        conclude(connection, page, Outcome.UNDECIDED, "guideline changed", now, only_decided=True)
-        order.reopened(connection, connection.scalars(select(Task.wave).where(Task.id.in_(page))))
+        out = select(Task.id).where(Task.id.in_(page), Task.state == State.OPEN)
+        conclude(
+            connection, connection.scalars(out).all(), Outcome.UNDECIDED, "guideline changed", now, only_decided=True
+        )
+        order.reopened(connection, page)
+
+
+_ASKED_AGAIN = (Kind.NORMAL, Kind.SCREENED_OUT, Kind.ADJUDICATION)
+_FRESH = (
+    select(func.count())
+    .where(
+        Annotation.task_id == bindparam("the_task"),
+        Annotation.id > bindparam("the_stale"),
+        live(Annotation),
+        ~Annotation.retracted,
+    )
+    .scalar_subquery()
+)
 
 
 def _sections(text: str) -> tuple[str, dict[str, Section]]:

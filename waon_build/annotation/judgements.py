@@ -21,6 +21,7 @@ from waon_build.annotation.models import Annotator, Identity, Kind, Role, Source
 from waon_build.annotation.questions import Answers
 from waon_build.annotation.queue import How
 from waon_build.annotation.refusals import AlreadyAnswered, NotActive, OverlapReached, TaskWithdrawn
+from waon_build.annotation.routing import PLACED
 from waon_build.recipe import AnnotationSettings
 from waon_build.records import Counts, InputError, Reason
 
@@ -152,7 +153,6 @@ class _Found(NamedTuple):
     rank: tuple[bool, bool, int]
     id: int
     reference: str
-    stale_before: int
 
 
 def _tasks(connection: Connection, judgements: Sequence[Judgement]) -> list[_Found]:
@@ -160,14 +160,15 @@ def _tasks(connection: Connection, judgements: Sequence[Judgement]) -> list[_Fou
     in the queue before a withdrawn one, the normal before others. Raises InputError where there is none."""
     found: dict[str, _Found] = {}
     rows = connection.execute(
-        select(Task.id, Task.pair_id, Task.reference, Task.kind, Task.state, Task.stale_before).where(
+        select(Task.id, Task.pair_id, Task.reference, Task.kind, Task.state).where(
             Task.pair_id.in_({one.pair_id for one in judgements if one.pair_id})
-            | Task.reference.in_({one.reference for one in judgements if not one.pair_id})
+            | Task.reference.in_({one.reference for one in judgements if not one.pair_id}),
+            Task.kind.in_(PLACED),
         )
     )
     for row in rows:
         rank = (row.state == State.WITHDRAWN, row.kind != Kind.NORMAL, row.id)
-        task = _Found(rank, row.id, row.reference, row.stale_before)
+        task = _Found(rank, row.id, row.reference)
         for name in (f"pair {row.pair_id}", f"reference {row.reference}", f"pair {row.pair_id} task {row.id}"):
             if name not in found or rank < found[name].rank:
                 found[name] = task
@@ -199,11 +200,11 @@ def _take(
     answers, how = judgement.answers, How(source, wall_ms=judgement.wall_ms)
     try:
         before = queue.live_answer(connection, annotator, task.id)
-        if before is not None and not before.retracted:
-            weighs = before.id > task.stale_before
-            if before.answers == answers.values and (weighs or before.guideline_version == answers.guideline_version):
-                return ALREADY_THERE
-            if weighs:
+        if before is not None:
+            is_same_version = before.guideline_version == answers.guideline_version
+            if before.answers == answers.values and (before.stands or is_same_version):
+                return ALREADY_THERE  # though it was taken back: the file says nothing new
+            if before.stands:
                 queue.correct(connection, annotator, task.id, answers, now, how)
                 return None
         most = None if answers.rejecting else settings.max_overlap

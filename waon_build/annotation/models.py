@@ -180,7 +180,8 @@ class Annotator(Table):
     qualified: Mapped[bool] = mapped_column(server_default=false())
     """They passed the qualification round."""
     floor: Mapped[int] = mapped_column(server_default="0")
-    """No task of an earlier wave is free for them: what they have answered is not searched again."""
+    """No task of an earlier wave is free for them, but in the waves of `Revisit`: what they have answered is not
+    searched again."""
     given: Mapped[int] = mapped_column(server_default="0")
     """Leases issued to them so far: where in their work a gold task or a twin comes."""
     gold_right: Mapped[int] = mapped_column(server_default="0")
@@ -188,8 +189,8 @@ class Annotator(Table):
     gold_wrong: Mapped[int] = mapped_column(server_default="0")
     gold_since: Mapped[int] = mapped_column(server_default="0")
     """A coordinator let them go on: what they did up to then is not held against them."""
-    last_cluster: Mapped[str] = mapped_column(String(32), server_default="")
-    """Of the task that they were given last: its near-duplicates do not come next."""
+    last_task: Mapped[int] = mapped_column(server_default="0")
+    """Which they were given last: its near-duplicates do not come next."""
     created_at: Mapped[datetime]
 
 
@@ -216,6 +217,7 @@ class Task(Table):
             text(MISSING),
             "priority",
             "chance",
+            "stale_before",  # so that of a task that was answered the index alone is read
             sqlite_where=text(_FREE),
             postgresql_where=text(_FREE),
         ),
@@ -311,6 +313,12 @@ class Annotation(Table):
         ),
         Index("ix_annotations_task_id", "task_id", "annotator_id"),
         Index("ix_annotations_annotator_id", "annotator_id"),
+        Index(
+            "ix_annotations_retracted",
+            "annotator_id",
+            sqlite_where=text("retracted = 1"),
+            postgresql_where=text("retracted"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -362,6 +370,15 @@ class Decision(Table):
     aggregate: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     """What it comes to: question -> {answer, posterior, majority, median}, as far as they are defined."""
     decided_at: Mapped[datetime]
+
+
+class Revisit(Table):
+    """A wave before an annotator's floor in which a task has become free for them since."""
+
+    __tablename__ = "revisits"
+
+    annotator_id: Mapped[str] = mapped_column(ForeignKey("annotators.id"), primary_key=True)
+    wave: Mapped[int] = mapped_column(primary_key=True)
 
 
 class Skip(Table):

@@ -3,20 +3,35 @@
 Of the waves the first in which something is free for them; there the category furthest below its quota;
 there the task nearest completion, then by priority, then by seeded chance. By seeded chance, too, a gold
 task or a hidden twin comes instead. Adjudication comes first for those who adjudicate, and qualification
-for those who have not passed it. Near-duplicates never come one after the other.
+for those who have not passed it. Near-duplicates never come one after the other, and a pair that somebody
+passed on is not shown to them again, in whatever guise. Last come pairs that they have met: as a gold task,
+or in an answer that they took back.
 
 The cost does not grow with what an annotator has answered: of a wave at most its 2,000 tasks are looked
-at, and waves in which nothing is left for them are not looked at again (`Annotator.floor`), until a task
-of theirs becomes free anew (`reopened`).
+at, and waves in which nothing is left for them are not looked at again (`Annotator.floor`), but for those
+in which a task has become free for them since (`reopened`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, exists, func, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+    union,
+    update,
+)
 
 from waon_build.annotation.copies import copy
 from waon_build.annotation.models import (
@@ -29,6 +44,7 @@ from waon_build.annotation.models import (
     Lease,
     Outcome,
     Report,
+    Revisit,
     Role,
     Skip,
     State,
@@ -36,6 +52,8 @@ from waon_build.annotation.models import (
     free,
     live,
 )
+from waon_build.annotation.quality import qualifies
+from waon_build.annotation.shown import SHOWN
 from waon_build.recipe import AnnotationSettings, QualitySettings
 
 TWIN_AFTER, TWIN_WITHIN = 20, 200
@@ -56,7 +74,8 @@ class Plan(NamedTuple):
 
 
 class Worker(NamedTuple):
-    """An annotator, as far as it matters for what comes next."""
+    """An annotator, as far as it matters for what comes next.
+    has_revisits: something has become free for them in a wave that they had done with."""
 
     id: str
     role: str
@@ -65,7 +84,8 @@ class Worker(NamedTuple):
     gold_wrong: int
     floor: int
     given: int
-    last_cluster: str
+    last_task: int
+    has_revisits: bool
 
 
 def plan(connection: Connection, settings: AnnotationSettings) -> Plan:
@@ -73,13 +93,13 @@ def plan(connection: Connection, settings: AnnotationSettings) -> Plan:
     some seconds old."""
     quotas = [name for name, lacking in sorted(deficits(connection, settings).items(), key=_by_need) if lacking > 0]
     full = sorted(settings.quotas.keys() - set(quotas))
-    there = connection.scalar(_ROUND) or 0
+    there = min(settings.quality.qualification, connection.scalar(_ROUND) or 0)
     return Plan(
         settings.lease_minutes,
         settings.ahead,
         settings.seed,
         (*quotas, "", *full),
-        min(settings.quality.qualification, there),
+        there if qualifies(there, 0, settings.quality.qualify) else 0,  # a round that nobody can pass is none
         settings.quality,
     )
 
@@ -90,36 +110,35 @@ def deficits(connection: Connection, settings: AnnotationSettings) -> dict[str, 
         return {}
     accepted = dict(
         connection.execute(
-            select(Task.quota, func.count())
+            select(Task.category, func.count())
             .join(Decision, Decision.task_id == Task.id)
             .where(Task.kind == Kind.NORMAL, live(Decision), Decision.outcome == Outcome.ACCEPTED)
-            .group_by(Task.quota)
+            .group_by(Task.category)
         ).all()
     )
     return {name: max(0.0, 1 - accepted.get(name, 0) / wanted) for name, wanted in settings.quotas.items()}
 
 
-def choose(connection: Connection, who: Worker, held: Collection[int], plan: Plan) -> Any | None:
-    """The next task of an annotator, of those that they do not hold; None when there is none."""
+def choose(connection: Connection, who: Worker, plan: Plan) -> Any | None:
+    """The next task of an annotator; None when there is none."""
+    these = {"the_annotator": who.id, "the_last": who.last_task}
     if who.role != Role.ANNOTATOR:
-        found = connection.execute(_ADJUDICATION, _of(who, held)).first()
+        found = connection.execute(_ADJUDICATION, these).first()
         if found is not None:
             return found
     elif not who.qualified:
         left = qualification_left(connection, who.id, plan)
         if left is not None:
-            these = _of(who, held)
             is_held = (connection.scalar(_QUALIFYING_HELD, these) or 0) >= left
             return None if is_held else connection.execute(_QUALIFICATION, these).first()
     gold = plan.quality.gold_first if who.given < plan.quality.gold_first_tasks else plan.quality.gold
     drawn = chance(plan.seed, who.id, who.given)
+    found = None
     if drawn < gold:
-        found = connection.execute(_GOLD, _of(who, held)).first()
+        found = connection.execute(_GOLD, these).first()
     elif drawn < gold + plan.quality.twins:
-        found = _twin(connection, who, held, plan)
-    else:
-        found = None
-    return found or _normal(connection, who, held, plan)
+        found = _twin(connection, who, these, plan)
+    return found or _normal(connection, who, these, plan) or connection.execute(_MET_BEFORE, these).first()
 
 
 def chance(seed: int, *what: object) -> float:
@@ -128,142 +147,196 @@ def chance(seed: int, *what: object) -> float:
     return int.from_bytes(drawn) / 2**48
 
 
-def reopened(connection: Connection, waves: Iterable[int | None]) -> None:
-    """Tasks of these waves are free again: whoever has done with them looks once more."""
-    known = [wave for wave in waves if wave is not None]
-    if known:
-        connection.execute(_LOWER, {"the_wave": min(known)})
+def reopened(connection: Connection, task_ids: Sequence[int]) -> None:
+    """These tasks may have become free: whoever has done with their waves, but not with them, looks once more.
+    task_ids: at most a few thousand."""
+    if task_ids:
+        connection.execute(_REVISIT, {"the_tasks": task_ids})
 
 
 def qualification_left(connection: Connection, annotator: str, plan: Plan) -> int | None:
-    """Qualification tasks that an annotator still has to answer; None when there is no such round."""
+    """Qualification tasks that an annotator still has to answer, as far as there are any for them; None when
+    there is no such round."""
     if plan.qualification == 0:
         return None
-    answered = connection.scalar(_QUALIFYING_ANSWERED, {"the_annotator": annotator}) or 0
-    return max(0, plan.qualification - answered)
+    these = {"the_annotator": annotator}
+    answered = connection.scalar(_QUALIFYING_ANSWERED, these) or 0
+    if answered >= plan.qualification:
+        return 0
+    return min(plan.qualification - answered, connection.scalar(_QUALIFYING_THERE, these) or 0)
 
 
 def _by_need(entry: tuple[str, float]) -> tuple[float, str]:
     return -entry[1], entry[0]
 
 
-def _of(who: Worker, held: Collection[int], **more: object) -> dict[str, object]:
-    return {
-        "the_annotator": who.id,
-        "the_cluster": who.last_cluster or "-",
-        "the_held": list(held) or [0],
-        **more,
-    }
-
-
-def _normal(connection: Connection, who: Worker, held: Collection[int], plan: Plan) -> Any | None:
-    floor, is_passed = who.floor, True
-    found = None
-    while found is None:
-        wave = connection.scalar(_LOWEST_WAVE, {"the_floor": floor})
-        if wave is None:
-            break
-        these = _of(who, held, the_wave=wave)
-        for quota in plan.quotas:
-            found = connection.execute(_IN_QUOTA, {**these, "the_quota": quota}).first()
+def _normal(connection: Connection, who: Worker, these: dict[str, Any], plan: Plan) -> Any | None:
+    if who.has_revisits:
+        for wave in connection.scalars(_REVISITS, {"the_annotator": who.id}).all():
+            found, is_done = _in_wave(connection, {**these, "the_wave": wave}, plan)
             if found is not None:
-                break
-        else:
-            found = connection.execute(_IN_WAVE, these).first()
-        if found is None:
-            # Nothing now. Whether never again does not depend on what they hold or saw last.
-            is_passed = (
-                is_passed
-                and connection.execute(_IN_WAVE, {**these, "the_cluster": "-", "the_held": [0]}).first() is None
-            )
-            floor = wave + 1
-            if is_passed:
-                connection.execute(_PASS, {"the_annotator": who.id, "the_wave": floor})
-    return found
+                return found
+            if is_done:
+                connection.execute(_VISITED, {"the_annotator": who.id, "the_wave": wave})
+    floor, are_done = who.floor, True
+    while (wave := connection.scalar(_LOWEST_WAVE, {"the_floor": floor})) is not None:
+        found, is_done = _in_wave(connection, {**these, "the_wave": wave}, plan)
+        if found is not None:
+            return found
+        floor, are_done = wave + 1, are_done and is_done
+        if are_done:
+            connection.execute(_PASS, {"the_annotator": who.id, "the_wave": floor})
+    return None
 
 
-def _twin(connection: Connection, who: Worker, held: Collection[int], plan: Plan) -> Any | None:
+def _in_wave(connection: Connection, these: dict[str, Any], plan: Plan) -> tuple[Any | None, bool]:
+    """The next task of one wave, and whether nothing is left there for them: none is held back only because of
+    what they hold or saw last."""
+    for quota in plan.quotas:
+        found = connection.execute(_IN_QUOTA, {**these, "the_quota": quota}).first()
+        if found is not None:
+            return found, False
+    if connection.scalar(_LEFT_IN_WAVE, {name: these[name] for name in ("the_annotator", "the_wave")}) is None:
+        return None, True
+    return connection.execute(_IN_WAVE, these).first(), False  # of a quota that there was at `place()`, and is no more
+
+
+def _twin(connection: Connection, who: Worker, these: dict[str, Any], plan: Plan) -> Any | None:
     back = TWIN_AFTER + int(chance(plan.seed, "twin", who.id, who.given) * (TWIN_WITHIN - TWIN_AFTER))
     for offset in (back, TWIN_AFTER):
         task_id = connection.scalar(_EARLIER, {"the_annotator": who.id, "the_offset": offset})
         if task_id is not None:
             twin = copy(connection, task_id, Kind.TWIN, UNLIMITED)
-            return connection.execute(_THIS, _of(who, held, the_task=twin)).first()
+            return connection.execute(_THIS, {**these, "the_task": twin}).first()
     return None
+
+
+# What is free for whom, in conditions. They stand in the order in which SQLite tries them: the one that most
+# tasks of a wave fail comes first. And they are nested where they could be joined: SQLite would begin a join
+# with all that the annotator ever answered.
+
+_BY_THEM: ColumnElement[str] = bindparam("the_annotator", type_=Annotator.id.type)
+_COPY = Task.__table__.alias("copy")
+_LAST = Task.__table__.alias("last")
+_GUISES = (Kind.GOLD, Kind.QUALIFICATION, Kind.ADJUDICATION)
+
+
+def _unanswered(by: ColumnElement[str]) -> ColumnElement[bool]:
+    return ~exists().where(
+        Annotation.task_id == Task.id, Annotation.annotator_id == by, Annotation.id > Task.stale_before
+    )
+
+
+def _not_passed_on(by: ColumnElement[str]) -> ColumnElement[bool]:
+    """No task of the pair was skipped, or reported, by them."""
+    return ~exists().where(
+        _COPY.c.pair_id == Task.pair_id,
+        exists().where(Skip.task_id == _COPY.c.id, Skip.annotator_id == by).correlate(_COPY, Annotator),
+    )
+
+
+def _unmet(by: ColumnElement[str]) -> ColumnElement[bool]:
+    """They have not judged the pair in another guise."""
+    return ~exists().where(
+        _COPY.c.pair_id == Task.pair_id,
+        _COPY.c.kind.in_(_GUISES),
+        exists().where(Annotation.task_id == _COPY.c.id, Annotation.annotator_id == by),
+    )
+
+
+def _unjudged(by: ColumnElement[str]) -> ColumnElement[bool]:
+    """They have not judged the pair as any task of it, but for answers that no longer weigh or were taken back."""
+    return ~exists().where(
+        _COPY.c.pair_id == Task.pair_id,
+        exists().where(
+            Annotation.task_id == _COPY.c.id,
+            Annotation.annotator_id == by,
+            Annotation.id > _COPY.c.stale_before,
+            live(Annotation),
+            ~Annotation.retracted,
+        ),
+    )
+
+
+def _stands(by: ColumnElement[str]) -> ColumnElement[bool]:
+    """An answer of theirs to the task stands: they did not take it back."""
+    return exists().where(
+        Annotation.task_id == Task.id,
+        Annotation.annotator_id == by,
+        Annotation.id > Task.stale_before,
+        live(Annotation),
+        ~Annotation.retracted,
+    )
+
+
+_IS_NOT_HELD = ~exists().where(
+    _COPY.c.pair_id == Task.pair_id,
+    exists().where(Lease.task_id == _COPY.c.id, Lease.annotator_id == _BY_THEM),
+)
+_IS_NO_NEAR_DUPLICATE = ~exists().where(
+    _LAST.c.id == bindparam("the_last"),
+    _LAST.c.id != Task.id,  # itself, given back, may come again
+    _LAST.c.cluster_id == Task.cluster_id,
+    _LAST.c.cluster_id != "",
+)
+
+
+def _next(*which: ColumnElement[bool]) -> Select[Any]:
+    """Free tasks with which the annotator has not done, and which may come now."""
+    may_come = (_not_passed_on(_BY_THEM), _IS_NOT_HELD, _IS_NO_NEAR_DUPLICATE)
+    return select(*SHOWN, Task.kind).where(free(), *which, *may_come)
+
+
+def _of_kind(kind: Kind, unseen: ColumnElement[bool]) -> Select[Any]:
+    return _next(Task.kind == kind, unseen).order_by(Task.chance, Task.id).limit(1)
 
 
 # The statements, made once: to make one takes longer than to run it.
 
-COLUMNS = (
-    "pair_id",
-    "caption",
-    "url",
-    "page_url",
-    "page_title",
-    "stored_in",
-    "offset",
-    "size",
-    "format",
-    "width",
-    "height",
+WORKER = (
+    *(getattr(Annotator, name) for name in Worker._fields[:-1]),
+    exists().where(Revisit.annotator_id == Annotator.id),
 )
+"""The columns of a `Worker`, in its order."""
 
-_CHOSEN = select(Task.id.label("task_id"), *(getattr(Task, name) for name in COLUMNS), Task.kind, Task.cluster_id)
-
-_SAME_PAIR = Task.__table__.alias("same_pair")
-
-
-def _for_them(statement: Select[Any]) -> Select[Any]:
-    """Without what the annotator has answered, skipped, holds, or saw a near-duplicate of just now."""
-    by_them: BindParameter[str] = bindparam("the_annotator")
-    return statement.where(
-        free(),
-        ~exists().where(
-            Annotation.task_id == Task.id, Annotation.annotator_id == by_them, Annotation.id > Task.stale_before
-        ),
-        ~exists().where(Skip.task_id == Task.id, Skip.annotator_id == by_them),
-        Task.id.not_in(bindparam("the_held", expanding=True)),
-        Task.cluster_id != bindparam("the_cluster"),
-    )
-
-
-def _unseen(statement: Select[Any]) -> Select[Any]:
-    """Without pairs that the annotator has judged or holds under another kind."""
-    by_them: BindParameter[str] = bindparam("the_annotator")
-    same = _SAME_PAIR.c
-    return statement.where(
-        ~exists().where(
-            same.pair_id == Task.pair_id, same.id == Annotation.task_id, Annotation.annotator_id == by_them
-        ),
-        ~exists().where(same.pair_id == Task.pair_id, same.id == Lease.task_id, Lease.annotator_id == by_them),
-    )
-
-
-def _kind(kind: Kind) -> Select[Any]:
-    return _CHOSEN.where(Task.kind == kind, Task.state == State.OPEN).order_by(Task.chance, Task.id).limit(1)
-
-
-_IN_WAVE = _for_them(
-    _CHOSEN.where(Task.wave == bindparam("the_wave")).order_by(text(MISSING), Task.priority, Task.chance).limit(1)
-)
-_IN_QUOTA = _IN_WAVE.where(Task.quota == bindparam("the_quota"))
+_IN_ORDER = (text(MISSING), Task.priority, Task.chance)
+_IS_IN_WAVE = Task.wave == bindparam("the_wave")
+_FOR_THEM = (_unanswered(_BY_THEM), _unmet(_BY_THEM))
+_IN_WAVE = _next(_IS_IN_WAVE, *_FOR_THEM).order_by(*_IN_ORDER).limit(1)
+_IN_QUOTA = _next(_IS_IN_WAVE, Task.quota == bindparam("the_quota"), *_FOR_THEM).order_by(*_IN_ORDER).limit(1)
+_LEFT_IN_WAVE = select(Task.id).where(free(), _IS_IN_WAVE, *_FOR_THEM, _not_passed_on(_BY_THEM)).limit(1)
 _LOWEST_WAVE = select(func.min(Task.wave)).where(free(), Task.wave >= bindparam("the_floor"))
-_GOLD = _unseen(_for_them(_kind(Kind.GOLD)))
-_QUALIFICATION = _for_them(_kind(Kind.QUALIFICATION))
-_ADJUDICATION = _unseen(_for_them(_kind(Kind.ADJUDICATION)))
-_THIS = _for_them(_CHOSEN.where(Task.id == bindparam("the_task")))
+_GOLD = _of_kind(Kind.GOLD, _unjudged(_BY_THEM))
+_QUALIFICATION = _of_kind(Kind.QUALIFICATION, ~_stands(_BY_THEM))
+_ADJUDICATION = _of_kind(Kind.ADJUDICATION, _unjudged(_BY_THEM))
+_THIS = _next(Task.id == bindparam("the_task"), _unanswered(_BY_THEM))
+
+_MET = _COPY.alias("met")
+_MET_BEFORE = (
+    _next(
+        Task.wave.is_not(None),
+        Task.id.in_(
+            union(
+                select(Annotation.task_id).where(Annotation.annotator_id == _BY_THEM, Annotation.retracted),
+                select(_COPY.c.id)
+                .join(_MET, _MET.c.pair_id == _COPY.c.pair_id)
+                .where(_MET.c.kind.in_((Kind.GOLD, Kind.QUALIFICATION)))
+                .where(exists().where(Annotation.task_id == _MET.c.id, Annotation.annotator_id == _BY_THEM)),
+            )
+        ),
+        ~_stands(_BY_THEM),
+    )
+    .order_by(Task.wave, *_IN_ORDER)
+    .limit(1)
+)
 
 _ROUND = select(func.count()).where(Task.kind == Kind.QUALIFICATION, Task.state == State.OPEN)
-_QUALIFYING_ANSWERED = (
-    select(func.count())
-    .select_from(Annotation)
-    .join(Task, Task.id == Annotation.task_id)
-    .where(
-        Annotation.annotator_id == bindparam("the_annotator"),
-        Task.kind == Kind.QUALIFICATION,
-        live(Annotation),
-        ~Annotation.retracted,
-    )
+_QUALIFYING_ANSWERED = select(func.count()).where(Task.kind == Kind.QUALIFICATION, _stands(_BY_THEM))
+_QUALIFYING_THERE = select(func.count()).where(
+    Task.kind == Kind.QUALIFICATION,
+    Task.state == State.OPEN,
+    ~_stands(_BY_THEM),
+    _not_passed_on(_BY_THEM),
 )
 _QUALIFYING_HELD = (
     select(func.count())
@@ -276,7 +349,9 @@ _EARLIER = (
     .join(Annotation, Annotation.task_id == Task.id)
     .where(
         Annotation.annotator_id == bindparam("the_annotator"),
-        Annotation.supersedes.is_(None),
+        Annotation.id > Task.stale_before,
+        live(Annotation),
+        ~Annotation.retracted,
         Task.kind == Kind.NORMAL,
         Task.state != State.WITHDRAWN,
         ~exists().where(Report.pair_id == Task.pair_id, Report.outcome.in_(("open", "upheld"))),
@@ -285,5 +360,22 @@ _EARLIER = (
     .limit(1)
     .offset(bindparam("the_offset"))
 )
-_LOWER = update(Annotator).where(Annotator.floor > bindparam("the_wave")).values(floor=bindparam("the_wave"))
+
+_REVISIT = insert(Revisit).from_select(
+    ("annotator_id", "wave"),
+    select(Annotator.id, Task.wave)
+    .distinct()
+    .where(
+        Task.id.in_(bindparam("the_tasks", expanding=True)),
+        free(),
+        Annotator.floor > Task.wave,
+        _unanswered(Annotator.__table__.c.id),
+        _not_passed_on(Annotator.__table__.c.id),
+        ~exists().where(Revisit.annotator_id == Annotator.id, Revisit.wave == Task.wave),
+    ),
+)
+_REVISITS = select(Revisit.wave).where(Revisit.annotator_id == bindparam("the_annotator")).order_by(Revisit.wave)
+_VISITED = delete(Revisit).where(
+    Revisit.annotator_id == bindparam("the_annotator"), Revisit.wave == bindparam("the_wave")
+)
 _PASS = update(Annotator).where(Annotator.id == bindparam("the_annotator")).values(floor=bindparam("the_wave"))

@@ -54,7 +54,7 @@ class _Data(BaseModel):
 class Option(_Data):
     """One answer of a question. rejects: one person choosing it takes the pair out."""
 
-    value: str
+    value: str = Field(max_length=32)
     label: str
     rejects: bool = False
 
@@ -79,6 +79,8 @@ class Question(_Data):
         words = {option.value for option in self.options} - {CANNOT_TELL}
         if self.kind == "scale" and not all(word.isdecimal() for word in words):
             raise ValueError(f"the options of a scale are numbers and {CANNOT_TELL}")
+        if self.settles and not (self.kind == "choice" or self.name == MATCH):
+            raise ValueError(f"settles is for choices and the scale {MATCH}: nothing else has an answer to settle on")
         return self
 
     def is_asked(self, values: Mapping[str, Any]) -> bool:
@@ -91,7 +93,7 @@ class Question(_Data):
 class Questions(_Data):
     """The questions of one guideline version."""
 
-    version: str
+    version: str = Field(max_length=32)
     questions: tuple[Question, ...]
 
     @model_validator(mode="after")

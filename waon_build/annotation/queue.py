@@ -14,7 +14,20 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, literal, select, text, update
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 
 from waon_build.annotation import order, reports, standing
 from waon_build.annotation.database import inserting
@@ -24,6 +37,7 @@ from waon_build.annotation.models import (
     Annotator,
     Kind,
     Lease,
+    Report,
     Role,
     Skip,
     Source,
@@ -84,13 +98,14 @@ class How(NamedTuple):
 
 
 class LiveAnswer(NamedTuple):
-    """What an annotator says of a task. token: of the lease it was given under."""
+    """What an annotator said of a task last. token: of the lease it was given under. stands: it was not taken
+    back, and the guideline has not changed in what it rests on."""
 
     id: int
     token: str | None
     guideline_version: str
     answers: dict[str, Any]
-    retracted: bool
+    stands: bool
 
 
 class Recent(NamedTuple):
@@ -104,6 +119,7 @@ class Recent(NamedTuple):
 
 
 FROM_FILES = How(Source.JUDGEMENTS)
+KEYED = (Kind.GOLD, Kind.QUALIFICATION)
 
 
 def add_annotator(connection: Connection, now: datetime, role: Role = Role.ANNOTATOR) -> str:
@@ -122,25 +138,23 @@ def claim(connection: Connection, annotator: str, now: datetime, plan: Plan) -> 
     Nobody gets a task that they have answered or skipped. Raises UnknownAnnotator, NotActive.
     """
     _return_expired(connection, now)
-    worker = _active(connection, annotator)
-    if not standing.may_go_on(connection, worker, plan, now):
+    worker = standing.may_go_on(connection, _active(connection, annotator), plan, now)
+    if worker is None:
+        give_back(connection, annotator)
         return []
     until = now + timedelta(minutes=plan.minutes)
     these = {"the_annotator": annotator, "the_end": until}
-    rows = sorted(connection.execute(_HELD, these), key=lambda row: (row.number, row.task_id))
-    held = [_leased(connection, row, until) for row in rows]
+    held = _held(connection, annotator, until)
     if held:
         connection.execute(_HOLD_ON_TO_ALL, these)
-    ids = [one.task.task_id for one in held]
     while len(held) < plan.ahead:
-        chosen = order.choose(connection, worker, ids, plan)
+        chosen = order.choose(connection, worker, plan)
         if chosen is None:
             break
         token = _hold(connection, chosen.task_id, annotator, now, until, worker.given)
-        worker = worker._replace(given=worker.given + 1, last_cluster=chosen.cluster_id)
-        connection.execute(_GIVEN, {"the_annotator": annotator, "the_cluster": chosen.cluster_id})
+        worker = worker._replace(given=worker.given + 1, last_task=chosen.task_id)
+        connection.execute(_GIVEN, {"the_annotator": annotator, "the_task": chosen.task_id})
         held.append(_new(connection, chosen, token, until))
-        ids.append(chosen.task_id)
     return held
 
 
@@ -159,19 +173,20 @@ def lease_task(connection: Connection, annotator: str, task_id: int, now: dateti
         if task.state == State.WITHDRAWN:
             raise TaskWithdrawn(f"task {task_id} is no longer in the queue")
         said = live_answer(connection, annotator, task_id)
-        if said is not None and not said.retracted and said.id > task.stale_before:
+        if said is not None and said.stands:
             raise AlreadyAnswered(f"task {task_id} has this annotator's answer")
         if task.room < 1:
             raise OverlapReached(f"task {task_id} has all the answers it wants")
         token = _hold(connection, task_id, annotator, now, until, worker.given)
-        connection.execute(_GIVEN, {"the_annotator": annotator, "the_cluster": task.cluster_id})
+        connection.execute(_GIVEN, these)
     return Leased(_shown(connection, task_id), token, until)
 
 
 def renew(
     connection: Connection, annotator: str, tokens: Sequence[str], now: datetime, minutes: float
 ) -> tuple[list[Held], list[str]]:
-    """Hold leased tasks on; returns those that are held, and the tokens of those that are not any more."""
+    """Hold leased tasks on; returns those that are held, and the tokens of those that are not any more. Who is
+    paused or blocked holds nothing on."""
     until = now + timedelta(minutes=minutes)
     these = {"the_annotator": annotator, "the_tokens": list(tokens), "the_time": now, "the_end": until}
     held = [Held(task_id, token, until) for task_id, token in connection.execute(_RENEW, these)]
@@ -183,6 +198,11 @@ def release(connection: Connection, annotator: str, tokens: Sequence[str], now: 
     """Give leased tasks back before their time."""
     these = {"the_annotator": annotator, "the_tokens": list(tokens)}
     _return(connection, connection.scalars(_RELEASE, these).all())
+
+
+def give_back(connection: Connection, annotator: str) -> None:
+    """Give back all that an annotator holds."""
+    _return(connection, connection.scalars(_RELEASE_ALL, {"the_annotator": annotator}).all())
 
 
 def submit(
@@ -205,7 +225,7 @@ def submit(
         return _repeated(connection, annotator, task_id, token, answers)
     task = connection.execute(_COUNT, {"the_task": task_id}).one()
     annotation = _append(connection, annotator, task_id, answers, now, how, token)
-    if task.kind in (Kind.GOLD, Kind.QUALIFICATION):
+    if task.kind in KEYED:
         standing.count_gold(connection, annotator, answers.asked)
     for flag in answers.rejecting:
         reports.pull(connection, annotator, task_id, flag, "", now)
@@ -221,30 +241,22 @@ def skip(
         if connection.scalar(_SKIPPED, these) is None:  # else the reply to the first was lost
             raise LeaseLost(f"the time for task {task_id} has run out")
         return
+    _pass_on(connection, annotator, task_id, reason, note, now)
     _return(connection, [task_id])
-    connection.execute(
-        inserting(connection, Skip)
-        .values(task_id=task_id, annotator_id=annotator, reason=reason, note=note, created_at=now)
-        .on_conflict_do_nothing()
-    )
 
 
 def report(
     connection: Connection, annotator: str, task_id: int, token: str, kind: str, note: str, now: datetime
 ) -> None:
-    """Say of a task that one holds that its picture harms, without answering: the pair is pulled at once. It is
-    never too late to: a lease that has run out will do. Raises LeaseLost when it never was held."""
+    """Say of a task that one holds, or answered among one's last, that its picture harms: the pair is pulled at
+    once. A lease that has run out will do, while it was not given to the queue back. Raises LeaseLost."""
     these = {"the_annotator": annotator, "the_task": task_id, "the_token": token, "the_time": now}
     holds = connection.execute(_END, these).rowcount > 0
+    if not holds and _theirs(connection, annotator, task_id) is None:
+        raise LeaseLost(f"task {task_id} is not this annotator's")
+    _pass_on(connection, annotator, task_id, "reported", "", now)
     if holds:
         _return(connection, [task_id])
-    elif shown_to(connection, annotator, task_id) is None:
-        raise LeaseLost(f"task {task_id} is not this annotator's")
-    connection.execute(
-        inserting(connection, Skip)
-        .values(task_id=task_id, annotator_id=annotator, reason="reported", note="", created_at=now)
-        .on_conflict_do_nothing()
-    )
     reports.pull(connection, annotator, task_id, kind, note, now)
 
 
@@ -252,15 +264,18 @@ def correct(
     connection: Connection, annotator: str, task_id: int, answers: Answers, now: datetime, how: How = FROM_FILES
 ) -> int:
     """Put new answers over an annotator's own; returns the new annotation's id, or that of the present
-    one when nothing differs. The earlier answers are kept. Raises NotAnswered, UnknownAnnotator, NotActive."""
+    one when nothing differs. The earlier answers are kept. Raises NotAnswered, also where the guideline has
+    changed since and the task is asked anew, UnknownAnnotator, NotActive."""
     _active(connection, annotator)
     present = live_answer(connection, annotator, task_id)
-    if present is None or present.retracted:
+    if present is None or not present.stands:
         raise NotAnswered(f"task {task_id} has no answer of this annotator")
     if present.answers == answers.values and present.guideline_version == answers.guideline_version:
         return present.id
     annotation = _append(connection, annotator, task_id, answers, now, how)
-    reports.follow(connection, annotator, task_id, answers.rejecting, now)
+    if connection.scalar(_KIND, {"the_task": task_id}) in KEYED:
+        standing.count_gold(connection, annotator, answers.asked)
+    reports.follow(connection, annotator, task_id, present.answers, answers.rejecting, now)
     return annotation
 
 
@@ -268,36 +283,38 @@ def undo(connection: Connection, annotator: str, annotation_id: int, now: dateti
     """Take one of one's last answers back, and hold its task to answer it anew. What was said is kept, and
     weighs nothing. Raises TooLateToUndo, TaskWithdrawn, UnknownAnnotator, NotActive."""
     _return_expired(connection, now)
-    worker = _active(connection, annotator)
+    _active(connection, annotator)
     found = next((one for one in recent(connection, annotator) if one.annotation_id == annotation_id), None)
     if found is None or not found.can_undo:
+        if found is not None:
+            _refuse_gone(connection, found.task.task_id)
         raise TooLateToUndo("only the last answers can be taken back")
     task_id = found.task.task_id
     _append(connection, annotator, task_id, None, now, How(""))
-    reports.follow(connection, annotator, task_id, (), now)
+    reports.follow(connection, annotator, task_id, found.answers, (), now)
     connection.execute(_UNCOUNT, {"the_task": task_id})
     _refuse_gone(connection, task_id)
     until = now + timedelta(minutes=minutes)
-    token = _hold(connection, task_id, annotator, now, until, -1 - worker.given)  # before all that is held
-    return Leased(found.task, token, until, answers=found.answers)
+    before_all = min(0, connection.scalar(_FIRST_HELD, {"the_annotator": annotator}) or 0) - 1
+    token = _hold(connection, task_id, annotator, now, until, before_all)
+    order.reopened(connection, [task_id])
+    return next(one for one in _held(connection, annotator, until) if one.token == token)
 
 
 def recent(connection: Connection, annotator: str, count: int = TAKE_BACK) -> list[Recent]:
     """An annotator's own last answers, the newest first."""
     rows = connection.execute(_RECENT, {"the_annotator": annotator, "the_count": count}).all()
-    shown = len(Shown._fields)
     return [
-        Recent(row.annotation_id, Shown(*row[:shown]), row.answers, row.created_at, row.state != State.WITHDRAWN)
+        Recent(row.annotation_id, Shown(*row[: len(Shown._fields)]), row.answers, row.created_at, bool(row.can_undo))
         for row in rows
     ]
 
 
 def shown_to(connection: Connection, annotator: str, task_id: int) -> Shown | None:
-    """A task that an annotator holds, or answered among their last; None when it is not theirs to see."""
-    these = {"the_annotator": annotator, "the_task": task_id}
-    if connection.scalar(_HOLDS, these) is not None:
-        return _shown(connection, task_id)
-    return next((one.task for one in recent(connection, annotator) if one.task.task_id == task_id), None)
+    """A task that an annotator holds, or answered among their last; None when it is not theirs to see, or
+    others reported it."""
+    found = _theirs(connection, annotator, task_id)
+    return found if found is not None and not reports.is_pulled(connection, found.pair_id, annotator) else None
 
 
 def why_not(connection: Connection, task_id: int) -> type[Refusal]:
@@ -319,6 +336,20 @@ def waiting(connection: Connection) -> Iterator[Shown]:
     """The tasks that want answers, in the order in which they are handed out."""
     for row in connection.execution_options(yield_per=1000).execute(_WAITING):
         yield Shown(*row)
+
+
+def _theirs(connection: Connection, annotator: str, task_id: int) -> Shown | None:
+    if connection.scalar(_HOLDS, {"the_annotator": annotator, "the_task": task_id}) is not None:
+        return _shown(connection, task_id)
+    return next((one.task for one in recent(connection, annotator) if one.task.task_id == task_id), None)
+
+
+def _pass_on(connection: Connection, annotator: str, task_id: int, reason: str, note: str, now: datetime) -> None:
+    connection.execute(
+        inserting(connection, Skip)
+        .values(task_id=task_id, annotator_id=annotator, reason=reason, note=note, created_at=now)
+        .on_conflict_do_nothing()
+    )
 
 
 def _hold(connection: Connection, task_id: int, annotator: str, now: datetime, until: datetime, number: int) -> str:
@@ -345,12 +376,10 @@ def _return_expired(connection: Connection, now: datetime) -> None:
 
 def _return(connection: Connection, task_ids: Sequence[int]) -> None:
     """Count leases that have ended out of their tasks."""
-    waves = [
-        connection.scalar(_RETURN, {"the_task": task_id, "the_count": count})
-        for task_id, count in sorted(Counter(task_ids).items())
-    ]
-    if waves:
-        order.reopened(connection, waves)
+    counts = Counter(task_ids)
+    for task_id, count in sorted(counts.items()):
+        connection.execute(_RETURN, {"the_task": task_id, "the_count": count})
+    order.reopened(connection, sorted(counts))
 
 
 def _active(connection: Connection, annotator: str) -> Worker:
@@ -377,7 +406,7 @@ def _repeated(connection: Connection, annotator: str, task_id: int, token: str, 
     if present is not None and present.token == token and present.answers == answers.values:
         return present.id
     _refuse_gone(connection, task_id)
-    if present is not None and not present.retracted:
+    if present is not None and present.stands:
         raise AlreadyAnswered(f"task {task_id} has this annotator's answer")
     raise LeaseLost(f"the time for task {task_id} has run out")
 
@@ -409,8 +438,13 @@ def _shown(connection: Connection, task_id: int) -> Shown:
     return Shown(*connection.execute(_SHOWN_TASK, {"the_task": task_id}).one())
 
 
+def _held(connection: Connection, annotator: str, until: datetime) -> list[Leased]:
+    """What an annotator holds, in the order in which it is to be shown."""
+    rows = sorted(connection.execute(_HELD, {"the_annotator": annotator}), key=lambda row: (row.number, row.task_id))
+    return [_leased(connection, row, until) for row in rows]
+
+
 def _leased(connection: Connection, row: Any, until: datetime) -> Leased:
-    """A task that was held already."""
     leased = _new(connection, row, row.token, until)
     if row.number >= 0:
         return leased
@@ -437,14 +471,9 @@ _IS_LEASE_OF = Lease.annotator_id == bindparam("the_annotator")
 _IS_IN_TIME = Lease.expires_at > bindparam("the_time")
 _IS_OF_THEM = Annotation.annotator_id == bindparam("the_annotator")
 
-_WORKER = select(*(getattr(Annotator, name) for name in Worker._fields), Annotator.standing).where(
-    Annotator.id == bindparam("the_annotator")
-)
-_GIVEN = (
-    update(Annotator)
-    .where(Annotator.id == bindparam("the_annotator"))
-    .values(given=Annotator.given + 1, last_cluster=bindparam("the_cluster"))
-)
+_IS_THEM = Annotator.id == bindparam("the_annotator")
+_WORKER = select(*order.WORKER, Annotator.standing).where(_IS_THEM)
+_GIVEN = update(Annotator).where(_IS_THEM).values(given=Annotator.given + 1, last_task=bindparam("the_task"))
 
 _LEASE = insert(Lease)
 _END_EXPIRED = delete(Lease).where(Lease.expires_at <= bindparam("the_time")).returning(Lease.task_id)
@@ -458,11 +487,13 @@ _HOLD_ON_TO = (
 _IS_ONE_OF = Lease.token.in_(bindparam("the_tokens", expanding=True))
 _RENEW = (
     update(Lease)
-    .where(_IS_LEASE_OF, _IS_ONE_OF, _IS_IN_TIME)
+    .where(_IS_LEASE_OF, _IS_ONE_OF, _IS_IN_TIME, exists().where(_IS_THEM, Annotator.standing == Standing.ACTIVE))
     .values(expires_at=bindparam("the_end"))
     .returning(Lease.task_id, Lease.token)
 )
 _RELEASE = delete(Lease).where(_IS_LEASE_OF, _IS_ONE_OF).returning(Lease.task_id)
+_RELEASE_ALL = delete(Lease).where(_IS_LEASE_OF).returning(Lease.task_id)
+_FIRST_HELD = select(func.min(Lease.number)).where(_IS_LEASE_OF)
 _END = delete(Lease).where(
     _IS_LEASE_OF, Lease.task_id == bindparam("the_task"), Lease.token == bindparam("the_token"), _IS_IN_TIME
 )
@@ -474,12 +505,10 @@ _SKIPPED = select(Skip.task_id).where(
 _ROOM = select(
     Task.state,
     Task.pair_id,
-    Task.cluster_id,
-    Task.stale_before,
     (Task.wanted - Task.held - Task.answered).label("room"),
 ).where(_IS_TASK)
 _TAKE = update(Task).where(_IS_TASK).values(held=Task.held + 1)
-_RETURN = update(Task).where(_IS_TASK).values(held=Task.held - bindparam("the_count")).returning(Task.wave)
+_RETURN = update(Task).where(_IS_TASK).values(held=Task.held - bindparam("the_count"))
 _COUNT = (
     update(Task)
     .where(_IS_TASK)
@@ -499,6 +528,7 @@ _UNCOUNT = (
     )
 )
 
+_KIND = select(Task.kind).where(_IS_TASK)
 _SHOWN = select(*SHOWN)
 _SHOWN_TASK = _SHOWN.where(_IS_TASK)
 _HELD = (
@@ -509,16 +539,24 @@ _HELD = (
 _WAITING = _SHOWN.where(free(), Task.wave.is_not(None)).order_by(
     Task.wave, text(MISSING), Task.priority, Task.chance, Task.id
 )
+_PULLED_BY_OTHERS = exists().where(
+    Report.pair_id == Task.pair_id, Report.outcome.in_(reports.PULLS), Report.annotator_id != bindparam("the_annotator")
+)
+_CAN_UNDO = and_(Task.state != State.WITHDRAWN, Annotation.id > Task.stale_before, ~_PULLED_BY_OTHERS)
 _RECENT = (
-    _SHOWN.add_columns(Task.state, Annotation.id.label("annotation_id"), Annotation.answers, Annotation.created_at)
+    _SHOWN.add_columns(Annotation.id.label("annotation_id"), Annotation.answers, Annotation.created_at)
+    .add_columns(_CAN_UNDO.label("can_undo"))
     .join(Annotation, Annotation.task_id == Task.id)
     .where(_IS_OF_THEM, live(Annotation), ~Annotation.retracted)
     .order_by(Annotation.id.desc())
     .limit(bindparam("the_count"))
 )
-_SAID = select(
-    Annotation.id, Annotation.token, Annotation.guideline_version, Annotation.answers, Annotation.retracted
-).where(Annotation.task_id == bindparam("the_task"), _IS_OF_THEM, live(Annotation))
+_SAID = (
+    select(Annotation.id, Annotation.token, Annotation.guideline_version, Annotation.answers)
+    .add_columns(and_(~Annotation.retracted, Annotation.id > Task.stale_before).label("stands"))
+    .join(Task, Task.id == Annotation.task_id)
+    .where(Annotation.task_id == bindparam("the_task"), _IS_OF_THEM, live(Annotation))
+)
 _TAKEN_BACK = (
     select(Annotation.answers)
     .where(Annotation.task_id == bindparam("the_task"), _IS_OF_THEM, ~Annotation.retracted)
@@ -532,6 +570,7 @@ _OPINIONS = (
     .where(
         Task.pair_id == bindparam("the_pair"),
         Task.kind == Kind.NORMAL,
+        Annotation.id > Task.stale_before,
         live(Annotation),
         ~Annotation.retracted,
         Annotator.standing != Standing.BLOCKED,

@@ -6,11 +6,11 @@ was, and the flag of the one who reported it weighs nothing. Who reported by mis
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, case, delete, exists, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, case, delete, exists, insert, literal, select, update
 
 from waon_build.annotation import order
 from waon_build.annotation.decided import conclude
@@ -68,8 +68,17 @@ def pull(connection: Connection, annotator: str, task_id: int, kind: str, note: 
     conclude(connection, decided, Outcome.REJECTED, RULE, now, only_decided=False)
 
 
-def follow(connection: Connection, annotator: str, task_id: int, flags: Sequence[str], now: datetime) -> None:
-    """Bring an annotator's reports of a pair in line with the flags that they now give."""
+def follow(
+    connection: Connection,
+    annotator: str,
+    task_id: int,
+    before: Mapping[str, Any],
+    flags: Sequence[str],
+    now: datetime,
+) -> None:
+    """Bring an annotator's reports of a pair in line with the flags that they now give. before: their answers up
+    to now: what was reported otherwise stays reported."""
+    given = [str(word) for answer in before.values() for word in (answer if isinstance(answer, list) else [answer])]
     pair_id = connection.scalars(select(Task.pair_id).where(Task.id == task_id)).one()
     taken_back = (
         update(Report)
@@ -77,7 +86,7 @@ def follow(connection: Connection, annotator: str, task_id: int, flags: Sequence
             Report.pair_id == pair_id,
             Report.annotator_id == annotator,
             Report.outcome == ReportOutcome.OPEN,
-            Report.kind.not_in(flags),
+            Report.kind.in_([word for word in given if word not in flags]),
         )
         .values(outcome=ReportOutcome.RETRACTED, resolved_at=now)
     )
@@ -114,9 +123,15 @@ def open_reports(connection: Connection) -> list[Reported]:
     return [Reported(*row) for row in rows]
 
 
-def is_pulled(connection: Connection, pair_id: str) -> bool:
-    """Whether a report keeps a pair out."""
-    return bool(connection.scalar(select(exists().where(Report.pair_id == pair_id, Report.outcome.in_(PULLS)))))
+def is_pulled(connection: Connection, pair_id: str, but_by: str = "") -> bool:
+    """Whether a report keeps a pair out. but_by: whose own reports do not count."""
+    return bool(connection.scalar(_IS_PULLED, {"the_pair": pair_id, "the_annotator": but_by}))
+
+
+def keep_out(connection: Connection) -> None:
+    """Close the tasks of pairs that reports keep out, however they have come in again."""
+    pairs = select(Report.pair_id).where(Report.outcome.in_(PULLS))
+    connection.execute(update(Task).where(Task.state == State.OPEN, Task.pair_id.in_(pairs)).values(state=State.DONE))
 
 
 def reported_by(connection: Connection, annotator: str, task_id: int) -> set[str]:
@@ -133,12 +148,15 @@ def pulled(connection: Connection, pair_ids: Iterable[str]) -> set[str]:
     )
 
 
-def dismissed(connection: Connection) -> set[tuple[str, str, str]]:
-    """(pair_id, annotator_id, flag) of the reports that a coordinator dismissed: these flags weigh nothing."""
+def dismissed(connection: Connection) -> dict[tuple[str, str], set[str]]:
+    """(pair_id, annotator_id) -> the flags that a coordinator dismissed: they weigh nothing."""
     rows = connection.execute(
         select(Report.pair_id, Report.annotator_id, Report.kind).where(Report.outcome == ReportOutcome.DISMISSED)
     )
-    return {(row.pair_id, row.annotator_id, row.kind) for row in rows}
+    found: dict[tuple[str, str], set[str]] = {}
+    for pair_id, annotator, flag in rows:
+        found.setdefault((pair_id, annotator), set()).add(flag)
+    return found
 
 
 def _put_back(connection: Connection, pair_id: str, now: datetime) -> None:
@@ -150,12 +168,19 @@ def _put_back(connection: Connection, pair_id: str, now: datetime) -> None:
     connection.execute(update(Task).where(Task.id.in_([task.id for task in tasks])).values(state=state))
     decided = [task.id for task in tasks if task.kind in _DECIDED]
     conclude(connection, decided, Outcome.UNDECIDED, f"no longer {RULE}", now, only_decided=True)
-    order.reopened(connection, (task.wave for task in tasks))
+    order.reopened(connection, [task.id for task in tasks])
 
 
 def _tasks(connection: Connection, pair_id: str) -> list[Task]:
     """The pair's tasks, but those that were withdrawn."""
-    rows = connection.execute(
-        select(Task.id, Task.kind, Task.wave).where(Task.pair_id == pair_id, Task.state != State.WITHDRAWN)
-    )
+    rows = connection.execute(select(Task.id, Task.kind).where(Task.pair_id == pair_id, Task.state != State.WITHDRAWN))
     return list(rows)  # type: ignore[arg-type]
+
+
+_IS_PULLED = select(
+    exists().where(
+        Report.pair_id == bindparam("the_pair"),
+        Report.outcome.in_(PULLS),
+        Report.annotator_id != bindparam("the_annotator"),
+    )
+)

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, delete, func, literal, or_, select, update
 
-from waon_build.annotation import order
-from waon_build.annotation.database import inserting, writing
+from waon_build.annotation import order, reports
+from waon_build.annotation.database import expect_many, inserting, writing
 from waon_build.annotation.decided import conclude
 from waon_build.annotation.models import Kind, Lease, Outcome, State, Task
 from waon_build.records import digest16, normalised
@@ -68,6 +68,7 @@ def put(
     rows = (_task(kind, pair, overlap, now, seed) for pair in pairs)
     while chunk := list(islice(rows, _CHUNK)):
         with writing(engine) as connection:
+            expect_many(connection)
             statement = inserting(connection, Task)
             given = statement.excluded
             connection.execute(
@@ -113,7 +114,7 @@ def withdraw(engine: Engine, is_gone: Callable[[str, str, str], bool], now: date
 
 def place(engine: Engine, overlap: int, quotas: Iterable[str] = ()) -> None:
     """Give each new task its priority and wave, each that nobody has begun the overlap of today, and each the
-    quota that its category counts towards. quotas: the categories that have one."""
+    quota that its category counts towards; what was reported stays out. quotas: the categories that have one."""
     hosts = (
         select(Task.host, Task.kind, func.count().label("placed"))
         .where(Task.wave.is_not(None), Task.kind.in_(PLACED))
@@ -142,6 +143,7 @@ def place(engine: Engine, overlap: int, quotas: Iterable[str] = ()) -> None:
             .values(wanted=overlap)
         )
         connection.execute(update(Task).where(Task.quota != quota).values(quota=quota))
+        reports.keep_out(connection)
 
 
 def placed(engine: Engine) -> Iterator[Row[str, str, str, int | None]]:
@@ -209,7 +211,7 @@ def _withdraw(connection: Connection, ids: list[int], now: datetime) -> None:
 
 
 def _put_back(connection: Connection, ids: list[int]) -> None:
-    waves = connection.scalars(select(Task.wave).where(Task.id.in_(ids))).all()
     state = case((Task.answered < Task.wanted, literal(State.OPEN.value)), else_=literal(State.DONE.value))
     connection.execute(update(Task).where(Task.id.in_(ids)).values(state=state))
-    order.reopened(connection, waves)
+    reports.keep_out(connection)
+    order.reopened(connection, ids)

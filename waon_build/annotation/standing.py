@@ -16,6 +16,8 @@ from waon_build.annotation.order import Plan, Worker
 from waon_build.annotation.quality import fails, is_right, qualifies
 from waon_build.annotation.questions import Questions
 
+PAUSED = "paused"
+"""The verb of the event."""
 NOT_QUALIFIED = "not_qualified"
 TOO_MANY_ERRORS = "too_many_errors"
 
@@ -24,6 +26,8 @@ def count_gold(connection: Connection, annotator: str, questions: Questions) -> 
     """Count anew how many gold and qualification tasks an annotator answered right, and wrong."""
     right = wrong = 0
     for key, answers in connection.execute(_GOLD, {"the_annotator": annotator}):
+        if answers is None:
+            continue
         known = {name: value for name, value in key.items() if questions.has(name)}
         if is_right(questions, known, answers):
             right += 1
@@ -32,23 +36,23 @@ def count_gold(connection: Connection, annotator: str, questions: Questions) -> 
     connection.execute(update(Annotator).where(Annotator.id == annotator).values(gold_right=right, gold_wrong=wrong))
 
 
-def may_go_on(connection: Connection, who: Worker, plan: Plan, now: datetime) -> bool:
-    """Whether an annotator may be given tasks. Who has answered all qualification tasks is qualified or
-    paused by it, and who errs too often on gold is paused."""
+def may_go_on(connection: Connection, who: Worker, plan: Plan, now: datetime) -> Worker | None:
+    """An annotator as they stand when they may be given tasks, else None. Who has answered all qualification
+    tasks is qualified or paused by it, and who errs too often on gold is paused."""
     if who.role != Role.ANNOTATOR:
-        return True
+        return who
     if who.qualified:
         if who.gold_wrong and fails(who.gold_right, who.gold_wrong, plan.quality.max_error):
             _pause(connection, who, TOO_MANY_ERRORS, now)
-            return False
-        return True
+            return None
+        return who
     if order.qualification_left(connection, who.id, plan) != 0:
-        return True
+        return who
     if not qualifies(who.gold_right, who.gold_wrong, plan.quality.qualify):
         _pause(connection, who, NOT_QUALIFIED, now)
-        return False
+        return None
     connection.execute(update(Annotator).where(Annotator.id == who.id).values(qualified=True))
-    return True
+    return who._replace(qualified=True)
 
 
 def _pause(connection: Connection, who: Worker, because: str, now: datetime) -> None:
@@ -56,7 +60,7 @@ def _pause(connection: Connection, who: Worker, because: str, now: datetime) -> 
         update(Annotator).where(Annotator.id == who.id).values(standing=Standing.PAUSED, because=because)
     )
     figures = {"because": because, "right": who.gold_right, "wrong": who.gold_wrong}
-    connection.execute(insert(Event), {"at": now, "actor": "", "verb": "paused", "subject": who.id, "detail": figures})
+    connection.execute(insert(Event), {"at": now, "actor": "", "verb": PAUSED, "subject": who.id, "detail": figures})
 
 
 def forgive(connection: Connection, annotator: str) -> None:
@@ -69,16 +73,19 @@ def forgive(connection: Connection, annotator: str) -> None:
     )
 
 
-_GOLD = (
-    select(Task.key, Annotation.answers)
-    .join(Annotation, Annotation.task_id == Task.id)
-    .join(Annotator, Annotator.id == Annotation.annotator_id)
+# Nested, not joined: SQLite would begin a join with all that the annotator ever answered.
+_SINCE = select(Annotator.gold_since).where(Annotator.id == bindparam("the_annotator")).scalar_subquery()
+_ANSWERS = (
+    select(Annotation.answers)
     .where(
-        Task.kind.in_((Kind.GOLD, Kind.QUALIFICATION)),
-        Task.key.is_not(None),
+        Annotation.task_id == Task.id,
         Annotation.annotator_id == bindparam("the_annotator"),
-        Annotation.id > Annotator.gold_since,
+        Annotation.id > _SINCE,
         live(Annotation),
         ~Annotation.retracted,
     )
+    .scalar_subquery()
+)
+_GOLD = select(Task.key, _ANSWERS.label("answers")).where(
+    Task.kind.in_((Kind.GOLD, Kind.QUALIFICATION)), Task.key.is_not(None)
 )

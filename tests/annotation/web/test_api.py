@@ -340,7 +340,7 @@ def test_nothing_tells_a_gold_task_or_a_twin_from_another(
         told = (task, picture.headers, recent, {**held, "why_empty": ""})
         forms[kind].add((picture.status_code, len(task["token"]), *map(frozenset, told)))
         numbers[kind].append(task["task_id"])
-    assert len(numbers["hidden"]) > 5
+    assert len(numbers["hidden"]) > 1
     assert forms["hidden"] == forms["normal"]
     assert len(forms["normal"]) == 1
     assert min(numbers["normal"]) < max(numbers["hidden"])

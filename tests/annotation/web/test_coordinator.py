@@ -75,6 +75,12 @@ def words(page: Any) -> str:
 
 
 @pytest.fixture
+def settings() -> AnnotationSettings:
+    """Two answers decide, one way or the other."""
+    return AnnotationSettings(max_overlap=2, settle=0.55)
+
+
+@pytest.fixture
 def chief(office: Any) -> Any:
     browser = office.person(Role.COORDINATOR)
     browser.see("/coordinator")
@@ -231,7 +237,7 @@ def test_what_people_do_not_agree_on_is_shown_without_names(
     annotators = [office.person() for _ in range(2)]
     task = submit(annotators[0], {"match": 3, "culture": "specific", "category": "event"})
     submit(annotators[1], {"match": 0, "culture": "not"})
-    decisions.decide(office.engine, settings.model_copy(update={"max_overlap": 2}), utc_now())
+    decisions.decide(office.engine, settings, utc_now())
     page = chief.get("/coordinator/disagreements")
     said = words(page)
     assert task["caption"] in said
@@ -250,7 +256,7 @@ def test_an_adjudication_is_settled_by_who_did_not_judge(office: Any, chief: Any
     annotators = [office.person() for _ in range(2)]
     submit(annotators[0], {"match": 3, "culture": "specific", "category": "event"})
     submit(annotators[1], {"match": 0, "culture": "not"})
-    decisions.decide(office.engine, settings.model_copy(update={"max_overlap": 2}), utc_now())
+    decisions.decide(office.engine, settings, utc_now())
     chief.see("/judge")
     task = chief.call("claim").json()["tasks"][0]
     assert sorted(task["opinions"], key=str) == sorted(
@@ -265,7 +271,7 @@ def test_an_adjudication_is_settled_by_who_did_not_judge(office: Any, chief: Any
 def test_gold_is_made_of_pairs_on_which_all_agree(office: Any, chief: Any, settings: AnnotationSettings) -> None:
     for _ in range(2):
         submit(office.person(), {"match": 3, "culture": "specific", "category": "event"})
-    decisions.decide(office.engine, settings.model_copy(update={"settle": 0.55}), utc_now())
+    decisions.decide(office.engine, settings, utc_now())
     page = chief.see("/coordinator/gold")
     (number,) = set(re.findall(r'name="task" value="(\d+)"', page.text))
     fields = {"task": number, "kind": "gold", "key_match": "yes", "key_culture": "yes"}
@@ -285,7 +291,7 @@ def test_gold_is_made_of_pairs_on_which_all_agree(office: Any, chief: Any, setti
 def test_a_key_of_nothing_makes_no_gold(office: Any, chief: Any, settings: AnnotationSettings) -> None:
     for _ in range(2):
         submit(office.person(), {"match": 3, "culture": "specific", "category": "event"})
-    decisions.decide(office.engine, settings.model_copy(update={"settle": 0.55}), utc_now())
+    decisions.decide(office.engine, settings, utc_now())
     (number,) = set(re.findall(r'name="task" value="(\d+)"', chief.see("/coordinator/gold").text))
     assert chief.fill_in("/coordinator/gold", action="make", task=number, kind="gold").status_code == 422
     assert (
@@ -351,7 +357,7 @@ def test_hostile_captions_are_shown_as_text(
     annotators = [office.person() for _ in range(2)]
     submit(annotators[0], {"match": 3, "culture": "specific"})
     submit(annotators[1], {"match": 0, "culture": "not"})
-    decisions.decide(engine, settings.model_copy(update={"max_overlap": 2}), utc_now())
+    decisions.decide(engine, settings, utc_now())
     page = chief.get("/coordinator/disagreements").text
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;\u202e{{ 7*7 }}" in page

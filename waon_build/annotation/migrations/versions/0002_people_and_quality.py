@@ -15,7 +15,7 @@ _TIME = sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     _add("annotators", _text("because", 32), _flag("qualified"), _number("floor"), _number("given"))
-    _add("annotators", _number("gold_right"), _number("gold_wrong"), _number("gold_since"), _text("last_cluster", 32))
+    _add("annotators", _number("gold_right"), _number("gold_wrong"), _number("gold_since"), _number("last_task"))
     _add("tasks", _number("chance"), _text("category", 32), _text("quota", 32), _number("stale_before"))
     _add("tasks", sa.Column("key", sa.JSON(), nullable=True))
     _add("leases", _number("number"))
@@ -27,12 +27,20 @@ def upgrade() -> None:
     op.create_index(
         "ix_tasks_free",
         "tasks",
-        ["wave", "quota", sa.text("(wanted - answered)"), "priority", "chance"],
+        ["wave", "quota", sa.text("(wanted - answered)"), "priority", "chance", "stale_before"],
         unique=False,
         sqlite_where=_FREE,
         postgresql_where=_FREE,
     )
     op.create_index("ix_tasks_kind", "tasks", ["kind", "state"], unique=False)
+    op.create_index(
+        "ix_annotations_retracted",
+        "annotations",
+        ["annotator_id"],
+        unique=False,
+        sqlite_where=sa.text("retracted = 1"),
+        postgresql_where=sa.text("retracted"),
+    )
     _create_what_is_done()
     _create_access()
     _refuse_changes("events")
@@ -63,6 +71,12 @@ def _pseudonym(table: str, name: str = "annotator_id", nullable: bool = False) -
 
 
 def _create_what_is_done() -> None:
+    op.create_table(
+        "revisits",
+        *_pseudonym("revisits"),
+        sa.Column("wave", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("annotator_id", "wave", name=op.f("pk_revisits")),
+    )
     op.create_table(
         "skips",
         sa.Column("task_id", sa.Integer(), nullable=False),
