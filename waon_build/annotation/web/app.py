@@ -32,6 +32,8 @@ from waon_build.recipe import AnnotationSettings
 
 DECIDE_EVERY, DECIDE_AGAIN = 2.0, 0.1
 """Seconds between two looks at what the new answers decide; and while there is more to decide at once."""
+DECIDE_MOST = 30
+"""Of them at once: so long those wait who judge meanwhile."""
 _SILENT: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """Nothing is measured for, or sent to, anybody."""
 
@@ -93,7 +95,7 @@ async def _decide(campaign: Campaign) -> None:
         try:
             if deciding.is_due(utc_now()):
                 await campaign.readers.run(lambda: deciding.refit(utc_now()))
-            is_more = await campaign.writer.alone(lambda: deciding.step(utc_now()))
+            is_more = await campaign.writer.alone(lambda: deciding.step(utc_now(), DECIDE_MOST))
         except Exception:
             log.exception("nothing was decided")
         await asyncio.sleep(DECIDE_AGAIN if is_more else DECIDE_EVERY)
