@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import func, select
 
 from waon_build.annotation import decided, guideline, queue, refusals
-from waon_build.annotation.database import writing
 from waon_build.annotation.connectors.files import import_judgements
+from waon_build.annotation.database import writing
 from waon_build.annotation.models import Annotation, GuidelineVersion, Kind, Outcome, Role, State
 from waon_build.annotation.questions import folder, load
 from waon_build.records import InputError

@@ -7,10 +7,10 @@ import itertools
 import pytest
 from sqlalchemy import event, insert, select, update
 
-from waon_build.annotation import gold, order, queue, routing
+from waon_build.annotation import gold, order, queue, refusals, routing
 from waon_build.annotation.copies import copy
 from waon_build.annotation.database import writing
-from waon_build.annotation.models import Annotation, Annotator, Kind, Lease, Revisit, Role, State, Task
+from waon_build.annotation.models import Annotation, Annotator, Kind, Lease, Revisit, Role, Standing, State, Task
 from waon_build.recipe import AnnotationSettings, QualitySettings
 
 from .conftest import pair
@@ -320,3 +320,43 @@ def test_a_claim_that_fails_gives_nothing(desk: Desk) -> None:
     with desk.engine.connect() as connection:
         assert connection.execute(select(Lease)).all() == []
         assert connection.scalars(select(Annotator.given)).all() == [0]
+
+
+def test_what_is_given_back_comes_again_gold_or_not(desk: Desk) -> None:
+    """Else a gold task would show by not coming again."""
+    desk.fill(*map(pair, range(60)))
+    with writing(desk.engine) as connection:
+        for number in range(30):
+            gold.add(connection, f"{number:016x}", Kind.GOLD, {"match": 3}, desk.now)
+    desk.plan = desk.plan._replace(quality=QualitySettings(gold_first=0.3))
+    kinds = set()
+    for _ in range(10):
+        who = desk.comes()
+        first = desk.claim(who, ahead=3)
+        desk.releases(who, *first)
+        assert [one.task for one in desk.claim(who, ahead=3)] == [one.task for one in first]
+        kinds |= {desk.task(one.task.task_id).kind for one in first}
+    assert kinds == {Kind.NORMAL, Kind.GOLD}
+
+
+def test_nobody_keeps_a_task_for_ever(desk: Desk) -> None:
+    desk.fill(pair(0), overlap=1)
+    who, other = desk.comes(), desk.comes()
+    held = desk.claim(who)[0]
+    for _ in range(20):
+        desk.waits(5)
+        with writing(desk.engine) as connection:
+            queue.renew(connection, who, [held.token], desk.now, 10)
+        if desk.claim(other):
+            break
+    assert desk.claim(other)[0].task == held.task
+
+
+def test_who_reports_again_and_again_rests_until_a_coordinator_has_looked(desk: Desk) -> None:
+    desk.fill(*map(pair, range(40)))
+    who = desk.comes()
+    for _ in range(20):
+        desk.reports(who, desk.claim(who)[0])
+    assert (desk.person(who).standing, desk.person(who).because) == (Standing.PAUSED, "many_reports")
+    with pytest.raises(refusals.NotActive):
+        desk.claim(who)

@@ -97,8 +97,10 @@ def _block(connection: Connection, who: str, by: str, fields: Mapping[str, str])
 
 
 def _resume(connection: Connection, who: str, by: str, fields: Mapping[str, str]) -> None:
+    before = people.person(connection, who)
     people.set_standing(connection, who, Standing.ACTIVE, "", by, utc_now())
-    standing.forgive(connection, who)  # else what they were paused for would pause them again
+    if before is not None and before.because in standing.BY_GOLD:
+        standing.forgive(connection, who)  # else what they were paused for would pause them again
 
 
 def _role(connection: Connection, who: str, by: str, fields: Mapping[str, str]) -> None:
