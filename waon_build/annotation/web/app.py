@@ -63,8 +63,7 @@ def create_app(
         exception_handlers={Stop: answer, HTTPException: _not_served, Exception: _failed},
     )
     app.state.campaign = campaign
-    cookie = campaign.site.cookie("session")
-    app.include_router(description.routes(campaign.questions, campaign.harms, campaign.versions, cookie))
+    app.include_router(description.routes(campaign.questions, campaign.harms, campaign.versions))
     app.add_route("/api/openapi.json", _describe, methods=["GET"], include_in_schema=False)
     for routes in (pages.ROUTES, coordinator.ROUTES):
         app.router.routes.extend(routes)
@@ -136,4 +135,4 @@ async def _describe(request: Request) -> Response:
     campaign: Campaign = request.app.state.campaign
     person = await campaign.read(campaign.session(request), lambda _, person: person)
     require(person, Role.COORDINATOR)
-    return JSONResponse(request.app.openapi())
+    return JSONResponse(description.described(request.app, campaign.site.cookie("session")))
