@@ -297,9 +297,9 @@ def test_no_claim_reads_all_that_its_annotator_ever_answered(desk: Desk, sqlite:
 
 
 def test_what_is_left_is_found_though_much_was_answered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand tasks in ten waves, all but the last of each answered."""
-    monkeypatch.setattr(routing, "WAVE", 100)
-    desk.fill(*map(pair, range(1000)))
+    """Two hundred tasks in ten waves, all but the last of each answered."""
+    monkeypatch.setattr(routing, "WAVE", 20)
+    desk.fill(*map(pair, range(200)))
     who = desk.comes()
     with writing(desk.engine) as connection:
         places = connection.execute(select(Task.id, Task.wave).order_by(Task.wave, Task.priority)).all()
