@@ -32,7 +32,7 @@ from sqlalchemy import (
     update,
 )
 
-from waon_build.annotation import guideline, order, reports, standing
+from waon_build.annotation import guideline, order, reports
 from waon_build.annotation.consensus import Consensus, Said
 from waon_build.annotation.copies import copy
 from waon_build.annotation.database import writing
@@ -44,6 +44,7 @@ from waon_build.annotation.models import (
     Event,
     Kind,
     Outcome,
+    ReportOutcome,
     Standing,
     State,
     Task,
@@ -196,12 +197,16 @@ class Deciding:
         return bool(self._pending) or swept is not None
 
 
+_WEIGH = ("standing", *(f"report {outcome}" for outcome in ReportOutcome))
+"""Verbs of the events by which answers come to weigh, or to weigh no more."""
+
+
 def _touched(connection: Connection, seen: tuple[int, int], newest: tuple[int, int]) -> list[str]:
     """The pairs that were judged between two moments (annotation and event), or that something was done about: a
-    report of them, or somebody who judged them. A pause weighs nothing."""
+    report of them, or somebody who judged them."""
     if seen == newest:
         return []
-    done = (Event.id > seen[1], Event.id <= newest[1], Event.verb != standing.PAUSED)
+    done = (Event.id > seen[1], Event.id <= newest[1], Event.verb.in_(_WEIGH))
     judged = select(Task.pair_id).join(Annotation, Annotation.task_id == Task.id)
     statements = (
         judged.where(Annotation.id > seen[0], Annotation.id <= newest[0]),

@@ -68,13 +68,17 @@ async def change_people(request: Request) -> Response:
 
         def inviting(connection: Connection, person: Person) -> list[str]:
             now = utc_now()
-            return [people.invite(connection, now, people.add(connection, now, role), days) for _ in range(count)]
+            new = [people.add(connection, now, role) for _ in range(count)]
+            return [people.invite(connection, now, one, days, person.id) for one in new]
 
         return await _links(request, await _done(campaign, session, inviting))
     who = fields.get("who", "")
     if action == "link":
-        making = await _done(campaign, session, lambda connection, _: [people.invite(connection, utc_now(), who)])
-        return await _links(request, making)
+
+        def making(connection: Connection, person: Person) -> list[str]:
+            return [people.invite(connection, utc_now(), who, by=person.id)]
+
+        return await _links(request, await _done(campaign, session, making))
     change = _CHANGES.get(action)
     if change is None:
         raise Stop(422, "wrong_request")

@@ -64,6 +64,13 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Stored
 
 
 @pytest.fixture
+def address(migrated: Path, tmp_path: Path) -> str:
+    """SQLite alone: what a browser sees does not depend on the database, and each of these tests takes seconds."""
+    shutil.copy(migrated, tmp_path / "annotation.db")
+    return f"sqlite:///{tmp_path}/annotation.db"
+
+
+@pytest.fixture
 def corpus(gallery: tuple[Path, list[Stored]]) -> Corpus:
     return Corpus(str(gallery[0]))
 
