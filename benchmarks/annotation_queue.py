@@ -103,7 +103,10 @@ def worked(
         with writing(engine) as connection:
             queue.submit(connection, who, held[0].task.task_id, held[0].token, ANSWERS, now, queue.How())
         whole += time.perf_counter() - begun
-    figures = f"mean {np.mean(spent):6.2f} (CPU {cpu / claims:5.2f})  p99 {np.percentile(spent, 99):6.2f}  max {max(spent):6.2f}"
+    figures = (
+        f"mean {np.mean(spent):6.2f} (CPU {cpu / claims:5.2f})  p99 {np.percentile(spent, 99):6.2f}  "
+        f"max {max(spent):6.2f}"
+    )
     return figures, claims / whole
 
 
@@ -165,7 +168,8 @@ def main() -> None:
         print(f"{options.tasks} tasks loaded: {loaded(engine, options.tasks, ()):.1f} s")
         new = writing_annotator(engine)
         print(
-            f"claim+submit of a newcomer, 3 ahead, one transaction: {stepped(engine, new, 2000, plan._replace(ahead=3)):.0f}/s"
+            "claim+submit of a newcomer, 3 ahead, one transaction: "
+            f"{stepped(engine, new, 2000, plan._replace(ahead=3)):.0f}/s"
         )
         engine.dispose()
 

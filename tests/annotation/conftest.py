@@ -18,6 +18,7 @@ from waon_build.annotation.routing import place, put
 from waon_build.recipe import AnnotationSettings
 
 from . import postgres as postgres_server
+from .desk import Desk
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -57,7 +58,7 @@ def postgres_migrated(postgres: postgres_server.Server) -> str:
     return name
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database of either kind: what holds on the one holds on the other."""
     if request.param == "sqlite":
@@ -141,3 +142,9 @@ def annotator(engine: Engine) -> Callable[[], str]:
             return queue.add_annotator(connection, NOON)
 
     return add
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Desk:
+    """A queue without tasks, and people to come to it."""
+    return Desk(engine, NOON)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, select, text, update
 
 from waon_build.annotation import decisions, people, queue
 from waon_build.annotation.access import Consent, Declared, Invitation, Session
 from waon_build.annotation.database import writing
-from waon_build.annotation.models import Event, Lease, Role, Standing, State, Task
+from waon_build.annotation.models import Annotator, Event, Lease, Role, Standing, State, Task
 from waon_build.annotation.order import Plan
 from waon_build.annotation.questions import Answers
 from waon_build.recipe import AnnotationSettings
@@ -283,3 +283,36 @@ def test_the_first_coordinator_gets_a_link_until_there_is_one(engine: Engine, no
         assert found.is_coordinator
         assert people.first_coordinator(connection, now) is None
         assert [one.person for one in people.everyone(connection)] == [found]
+
+
+def test_what_somebody_held_who_was_blocked_is_found_by_whoever_had_passed_it(
+    engine: Engine, queued: Callable[..., None], now: datetime
+) -> None:
+    """Waves in which nothing was left are looked at again."""
+    queued(range(1), overlap=1)
+    plan = Plan(minutes=10)
+    with writing(engine) as connection:
+        first, second = people.add(connection, now), people.add(connection, now)
+        assert len(queue.claim(connection, first, now, plan)) == 1
+        assert queue.claim(connection, second, now, plan) == []
+        connection.execute(update(Annotator).where(Annotator.id == second).values(floor=5))
+        people.set_standing(connection, first, Standing.BLOCKED, "", "", now)
+        assert len(queue.claim(connection, second, now, plan)) == 1
+
+
+def test_a_new_link_ends_the_one_that_was_not_used(engine: Engine, now: datetime) -> None:
+    with writing(engine) as connection:
+        who = people.add(connection, now)
+        lost, new = people.invite(connection, now, who), people.invite(connection, now, who)
+        assert people.invited(connection, lost, now) is None
+        assert people.invited(connection, new, now) is not None
+
+
+def test_the_oldest_of_too_many_browsers_is_signed_out(engine: Engine, now: datetime) -> None:
+    with writing(engine) as connection:
+        who = people.add(connection, now)
+        sessions = []
+        for minute in range(people.MOST_SESSIONS + 1):
+            then = now + timedelta(minutes=minute)
+            sessions.append(people.accept(connection, people.invite(connection, then, who), then, "1"))
+        assert [people.signed_in(connection, one, then) is not None for one in sessions] == [False] + 10 * [True]

@@ -172,8 +172,9 @@ class Deciding:
             context = _context(connection, read.questions, self._settings, now)
         self._context, self._swept = context._replace(fitted={}), 0
 
-    def step(self, now: datetime) -> bool:
-        """Decide what is new, and a page of what is not; returns whether there is more to do at once."""
+    def step(self, now: datetime, most: int = _STEP) -> bool:
+        """Decide what is new, or a page of what is not; returns whether there is more to do at once. most: new
+        answers, or tasks of the page: a step keeps whoever writes waiting for about a millisecond each."""
         if self._context is None:
             self.refit(now)
         assert self._context is not None
@@ -186,12 +187,12 @@ class Deciding:
             pending = self._pending + (_touched(connection, self._seen, newest) if self._seen else [])
             context = self._context._replace(dismissed=reports.dismissed(connection), now=now)
             if pending:
-                _decide(connection, _tasks(connection, Task.pair_id.in_(pending[:_STEP])), context)
+                _decide(connection, _tasks(connection, Task.pair_id.in_(pending[:most])), context)
             if swept is not None:
-                tasks = _tasks(connection, Task.id > swept, _STEP)
+                tasks = _tasks(connection, Task.id > swept, most)
                 _decide(connection, tasks, context)
                 swept = tasks[-1].id if tasks else None
-        self._seen, self._pending, self._swept = newest, pending[_STEP:], swept
+        self._seen, self._pending, self._swept = newest, pending[most:], swept
         return bool(self._pending) or swept is not None
 
 

@@ -183,7 +183,8 @@ class Annotator(Table):
     """No task of an earlier wave is free for them, but in the waves of `Revisit`: what they have answered is not
     searched again."""
     given: Mapped[int] = mapped_column(server_default="0")
-    """Leases issued to them so far: where in their work a gold task or a twin comes."""
+    """Tasks that they answered or passed on: where in their work a gold task or a twin comes. (Not the leases
+    issued to them: else it would show, by what does not come again when it is given back and drawn anew.)"""
     gold_right: Mapped[int] = mapped_column(server_default="0")
     """Gold and qualification tasks answered right, and wrong, since annotation `gold_since`."""
     gold_wrong: Mapped[int] = mapped_column(server_default="0")

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from waon_build.annotation import order
 from waon_build.annotation.access import Consent, Declared, Invitation, Session
 from waon_build.annotation.database import inserting
 from waon_build.annotation.models import (
@@ -33,6 +34,10 @@ from waon_build.annotation.models import (
     live,
 )
 from waon_build.annotation.refusals import Refusal, UnknownAnnotator
+
+MOST_SESSIONS = 10
+"""Browsers of one person that are signed in at once; with one more, the oldest is signed out. Each has limits of its
+own (`web/limits.py`), so that without an end to them there would be no limits."""
 
 
 class InvitationSpent(Refusal):
@@ -92,11 +97,13 @@ def add(connection: Connection, now: datetime, role: Role = Role.ANNOTATOR) -> s
 
 
 def invite(connection: Connection, now: datetime, annotator: str, days: float = 14) -> str:
-    """The token of a link that signs an annotator in, once, within `days`. It is told here and never again.
+    """The token of a link that signs an annotator in, once, within `days`. It is told here and never again. One that
+    was not used ends: who asks for a new link has lost it, and somebody else may find it.
 
     Raises UnknownAnnotator."""
     if person(connection, annotator) is None:
         raise UnknownAnnotator(f"there is no annotator {annotator}")
+    connection.execute(delete(Invitation).where(Invitation.annotator_id == annotator, Invitation.used_at.is_(None)))
     token = secrets.token_hex(32)
     row = {"digest": _digest(token), "annotator_id": annotator, "created_at": now}
     connection.execute(insert(Invitation), {**row, "expires_at": now + timedelta(days=days)})
@@ -123,6 +130,9 @@ def accept(connection: Connection, token: str, now: datetime, guideline_version:
     )
     connection.execute(delete(Session).where(Session.expires_at <= now))
     session = secrets.token_hex(32)
+    mine = select(Session.digest).where(Session.annotator_id == who.id)
+    kept = mine.order_by(Session.created_at.desc(), Session.digest).limit(MOST_SESSIONS - 1)
+    connection.execute(delete(Session).where(Session.annotator_id == who.id, Session.digest.not_in(kept)))
     row = {"digest": _digest(session), "annotator_id": who.id, "created_at": now}
     connection.execute(insert(Session), {**row, "expires_at": now + timedelta(hours=hours)})
     return session
@@ -250,10 +260,11 @@ def everyone(connection: Connection) -> list[Doings]:
 
 
 def _give_back(connection: Connection, annotator: str) -> None:
-    """End the leases of an annotator."""
+    """End the leases of an annotator: others find their tasks again."""
     ended = connection.scalars(delete(Lease).where(Lease.annotator_id == annotator).returning(Lease.task_id)).all()
     for task_id, count in sorted(Counter(ended).items()):
         connection.execute(update(Task).where(Task.id == task_id).values(held=Task.held - count))
+    order.reopened(connection, sorted(set(ended)))
 
 
 def _record(connection: Connection, now: datetime, by: str, verb: str, subject: str, detail: dict[str, Any]) -> None:

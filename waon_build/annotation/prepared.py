@@ -23,7 +23,8 @@ Parameters = Mapping[str, Any]
 
 def prepared(connection: Connection, statements: Statements) -> Connection:
     """A connection that runs prepared what can be. It stands in for one in the calls of the queue and of people:
-    `execute`, `scalar` and `scalars` of one set of parameters, and all else from the one behind."""
+    `execute`, `scalar` and `scalars` of one set of parameters, `exec_driver_sql` of none; all else is left to the
+    one behind."""
     return cast(Connection, _Shortcut(connection, statements))
 
 
@@ -163,6 +164,10 @@ class _Shortcut:
         if result is None:
             return self._connection.scalars(statement, parameters)
         return _Result([row[0] for row in result.all()], result.rowcount)
+
+    def exec_driver_sql(self, text: str) -> None:
+        """A statement without parameters or rows, as it is."""
+        self._driver.cursor().execute(text)
 
     def _run(self, statement: Executable, parameters: Any) -> _Result | None:
         if type(parameters) is not dict:

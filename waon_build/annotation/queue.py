@@ -120,6 +120,8 @@ class Recent(NamedTuple):
 
 FROM_FILES = How(Source.JUDGEMENTS)
 KEYED = (Kind.GOLD, Kind.QUALIFICATION)
+MOST_RENEWALS = 6
+"""A lease is held on for so many times its length at most: nobody keeps a task for ever."""
 
 
 def add_annotator(connection: Connection, now: datetime, role: Role = Role.ANNOTATOR) -> str:
@@ -144,16 +146,16 @@ def claim(connection: Connection, annotator: str, now: datetime, plan: Plan) -> 
         return []
     until = now + timedelta(minutes=plan.minutes)
     these = {"the_annotator": annotator, "the_end": until}
-    held = _held(connection, annotator, until)
-    if held:
-        connection.execute(_HOLD_ON_TO_ALL, these)
+    connection.execute(_HOLD_ON_TO_ALL, {**these, "the_oldest": _oldest(now, plan.minutes)})
+    held = _held(connection, annotator)
+    worker = worker._replace(given=worker.given + len(held))
     while len(held) < plan.ahead:
         chosen = order.choose(connection, worker, plan)
         if chosen is None:
             break
         token = _hold(connection, chosen.task_id, annotator, now, until, worker.given)
         worker = worker._replace(given=worker.given + 1, last_task=chosen.task_id)
-        connection.execute(_GIVEN, {"the_annotator": annotator, "the_task": chosen.task_id})
+        connection.execute(_LAST, {"the_annotator": annotator, "the_task": chosen.task_id})
         held.append(_new(connection, chosen, token, until))
     return held
 
@@ -178,7 +180,7 @@ def lease_task(connection: Connection, annotator: str, task_id: int, now: dateti
         if task.room < 1:
             raise OverlapReached(f"task {task_id} has all the answers it wants")
         token = _hold(connection, task_id, annotator, now, until, worker.given)
-        connection.execute(_GIVEN, these)
+        connection.execute(_LAST, these)
     return Leased(_shown(connection, task_id), token, until)
 
 
@@ -188,7 +190,13 @@ def renew(
     """Hold leased tasks on; returns those that are held, and the tokens of those that are not any more. Who is
     paused or blocked holds nothing on."""
     until = now + timedelta(minutes=minutes)
-    these = {"the_annotator": annotator, "the_tokens": list(tokens), "the_time": now, "the_end": until}
+    these = {
+        "the_annotator": annotator,
+        "the_tokens": list(tokens),
+        "the_time": now,
+        "the_end": until,
+        "the_oldest": _oldest(now, minutes),
+    }
     held = [Held(task_id, token, until) for task_id, token in connection.execute(_RENEW, these)]
     kept = {one.token for one in held}
     return held, [token for token in tokens if token not in kept]
@@ -225,10 +233,12 @@ def submit(
         return _repeated(connection, annotator, task_id, token, answers)
     task = connection.execute(_COUNT, {"the_task": task_id}).one()
     annotation = _append(connection, annotator, task_id, answers, now, how, token)
+    connection.execute(_ONE_MORE, these)
     if task.kind in KEYED:
         standing.count_gold(connection, annotator, answers.asked)
     for flag in answers.rejecting:
         reports.pull(connection, annotator, task_id, flag, "", now)
+        standing.look_at_reports(connection, annotator, now)
     return annotation
 
 
@@ -258,6 +268,7 @@ def report(
     if holds:
         _return(connection, [task_id])
     reports.pull(connection, annotator, task_id, kind, note, now)
+    standing.look_at_reports(connection, annotator, now)
 
 
 def correct(
@@ -298,15 +309,17 @@ def undo(connection: Connection, annotator: str, annotation_id: int, now: dateti
     before_all = min(0, connection.scalar(_FIRST_HELD, {"the_annotator": annotator}) or 0) - 1
     token = _hold(connection, task_id, annotator, now, until, before_all)
     order.reopened(connection, [task_id])
-    return next(one for one in _held(connection, annotator, until) if one.token == token)
+    return next(one for one in _held(connection, annotator) if one.token == token)
 
 
 def recent(connection: Connection, annotator: str, count: int = TAKE_BACK) -> list[Recent]:
-    """An annotator's own last answers, the newest first."""
+    """An annotator's own last answers, the newest first. What was taken back is among the last, though it is not
+    given: else, ten at a time, everything could be taken back that they ever said."""
     rows = connection.execute(_RECENT, {"the_annotator": annotator, "the_count": count}).all()
     return [
         Recent(row.annotation_id, Shown(*row[: len(Shown._fields)]), row.answers, row.created_at, bool(row.can_undo))
         for row in rows
+        if not row.retracted
     ]
 
 
@@ -350,6 +363,7 @@ def _pass_on(connection: Connection, annotator: str, task_id: int, reason: str, 
         .values(task_id=task_id, annotator_id=annotator, reason=reason, note=note, created_at=now)
         .on_conflict_do_nothing()
     )
+    connection.execute(_ONE_MORE, {"the_annotator": annotator})
 
 
 def _hold(connection: Connection, task_id: int, annotator: str, now: datetime, until: datetime, number: int) -> str:
@@ -438,14 +452,19 @@ def _shown(connection: Connection, task_id: int) -> Shown:
     return Shown(*connection.execute(_SHOWN_TASK, {"the_task": task_id}).one())
 
 
-def _held(connection: Connection, annotator: str, until: datetime) -> list[Leased]:
+def _oldest(now: datetime, minutes: float) -> datetime:
+    """Leases that were issued before are held on no longer."""
+    return now - MOST_RENEWALS * timedelta(minutes=minutes)
+
+
+def _held(connection: Connection, annotator: str) -> list[Leased]:
     """What an annotator holds, in the order in which it is to be shown."""
     rows = sorted(connection.execute(_HELD, {"the_annotator": annotator}), key=lambda row: (row.number, row.task_id))
-    return [_leased(connection, row, until) for row in rows]
+    return [_leased(connection, row) for row in rows]
 
 
-def _leased(connection: Connection, row: Any, until: datetime) -> Leased:
-    leased = _new(connection, row, row.token, until)
+def _leased(connection: Connection, row: Any) -> Leased:
+    leased = _new(connection, row, row.token, row.expires_at)
     if row.number >= 0:
         return leased
     said = connection.scalars(_TAKEN_BACK, {"the_annotator": row.annotator_id, "the_task": row.task_id}).first()
@@ -473,11 +492,13 @@ _IS_OF_THEM = Annotation.annotator_id == bindparam("the_annotator")
 
 _IS_THEM = Annotator.id == bindparam("the_annotator")
 _WORKER = select(*order.WORKER, Annotator.standing).where(_IS_THEM)
-_GIVEN = update(Annotator).where(_IS_THEM).values(given=Annotator.given + 1, last_task=bindparam("the_task"))
+_LAST = update(Annotator).where(_IS_THEM).values(last_task=bindparam("the_task"))
+_ONE_MORE = update(Annotator).where(_IS_THEM).values(given=Annotator.given + 1)
 
 _LEASE = insert(Lease)
 _END_EXPIRED = delete(Lease).where(Lease.expires_at <= bindparam("the_time")).returning(Lease.task_id)
-_HOLD_ON_TO_ALL = update(Lease).where(_IS_LEASE_OF).values(expires_at=bindparam("the_end"))
+_IS_NOT_TOO_OLD = Lease.issued_at > bindparam("the_oldest")
+_HOLD_ON_TO_ALL = update(Lease).where(_IS_LEASE_OF, _IS_NOT_TOO_OLD).values(expires_at=bindparam("the_end"))
 _HOLD_ON_TO = (
     update(Lease)
     .where(_IS_LEASE_OF, Lease.task_id == bindparam("the_task"))
@@ -487,7 +508,8 @@ _HOLD_ON_TO = (
 _IS_ONE_OF = Lease.token.in_(bindparam("the_tokens", expanding=True))
 _RENEW = (
     update(Lease)
-    .where(_IS_LEASE_OF, _IS_ONE_OF, _IS_IN_TIME, exists().where(_IS_THEM, Annotator.standing == Standing.ACTIVE))
+    .where(_IS_LEASE_OF, _IS_ONE_OF, _IS_IN_TIME, _IS_NOT_TOO_OLD)
+    .where(exists().where(_IS_THEM, Annotator.standing == Standing.ACTIVE))
     .values(expires_at=bindparam("the_end"))
     .returning(Lease.task_id, Lease.token)
 )
@@ -532,7 +554,7 @@ _KIND = select(Task.kind).where(_IS_TASK)
 _SHOWN = select(*SHOWN)
 _SHOWN_TASK = _SHOWN.where(_IS_TASK)
 _HELD = (
-    _SHOWN.add_columns(Task.kind, Lease.token, Lease.number, Lease.annotator_id)
+    _SHOWN.add_columns(Task.kind, Lease.token, Lease.number, Lease.annotator_id, Lease.expires_at)
     .join(Lease, Lease.task_id == Task.id)
     .where(_IS_LEASE_OF)
 )
@@ -546,8 +568,9 @@ _CAN_UNDO = and_(Task.state != State.WITHDRAWN, Annotation.id > Task.stale_befor
 _RECENT = (
     _SHOWN.add_columns(Annotation.id.label("annotation_id"), Annotation.answers, Annotation.created_at)
     .add_columns(_CAN_UNDO.label("can_undo"))
+    .add_columns(Annotation.retracted)
     .join(Annotation, Annotation.task_id == Task.id)
-    .where(_IS_OF_THEM, live(Annotation), ~Annotation.retracted)
+    .where(_IS_OF_THEM, live(Annotation))
     .order_by(Annotation.id.desc())
     .limit(bindparam("the_count"))
 )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, delete, exists, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, case, delete, exists, func, insert, literal, select, update
 
 from waon_build.annotation import order
 from waon_build.annotation.decided import conclude
@@ -31,6 +31,15 @@ class Reported(NamedTuple):
     kind: str
     note: str
     created_at: datetime
+
+
+class Reporter(NamedTuple):
+    """Somebody who has reported: how many of their reports are open, and what became of the others."""
+
+    annotator_id: str
+    open: int
+    upheld: int
+    dismissed: int
 
 
 class UnknownReport(Exception):  # noqa: N818 - an answer, as the queue's refusals are
@@ -114,6 +123,24 @@ def resolve(connection: Connection, report_id: int, by: str, upheld: bool, now: 
     if not upheld:
         _put_back(connection, pair_id, now)
     return str(pair_id)
+
+
+def dismiss_all(connection: Connection, annotator: str, by: str, now: datetime) -> int:
+    """A coordinator dismisses all open reports of one person; returns how many there were."""
+    theirs = select(Report.id).where(Report.annotator_id == annotator, Report.outcome == ReportOutcome.OPEN)
+    ids = connection.scalars(theirs.order_by(Report.id)).all()
+    for report_id in ids:
+        resolve(connection, report_id, by, False, now)
+    return len(ids)
+
+
+def by_person(connection: Connection) -> list[Reporter]:
+    """Who has reported, and what became of it, those with most open reports in front."""
+    counts = {word: func.sum(case((Report.outcome == word, 1), else_=0)) for word in ReportOutcome}
+    order_by = (counts[ReportOutcome.OPEN].desc(), Report.annotator_id)
+    columns = (counts[word] for word in (ReportOutcome.OPEN, ReportOutcome.UPHELD, ReportOutcome.DISMISSED))
+    rows = connection.execute(select(Report.annotator_id, *columns).group_by(Report.annotator_id).order_by(*order_by))
+    return [Reporter(*row) for row in rows]
 
 
 def open_reports(connection: Connection) -> list[Reported]:

@@ -11,7 +11,18 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from waon_build.annotation import order
-from waon_build.annotation.models import Annotation, Annotator, Event, Kind, Role, Standing, Task, live
+from waon_build.annotation.models import (
+    Annotation,
+    Annotator,
+    Event,
+    Kind,
+    Report,
+    ReportOutcome,
+    Role,
+    Standing,
+    Task,
+    live,
+)
 from waon_build.annotation.order import Plan, Worker
 from waon_build.annotation.quality import fails, is_right, qualifies
 from waon_build.annotation.questions import Questions
@@ -20,6 +31,11 @@ PAUSED = "paused"
 """The verb of the event."""
 NOT_QUALIFIED = "not_qualified"
 TOO_MANY_ERRORS = "too_many_errors"
+MANY_REPORTS = "many_reports"
+BY_GOLD = (NOT_QUALIFIED, TOO_MANY_ERRORS)
+"""Why the machine pauses somebody, when it is for how they answered gold."""
+ALARMING = 20
+"""Open reports of one person: they have met something that nobody should go on with alone, or take out what is good."""
 
 
 def count_gold(connection: Connection, annotator: str, questions: Questions) -> None:
@@ -55,12 +71,27 @@ def may_go_on(connection: Connection, who: Worker, plan: Plan, now: datetime) ->
     return who._replace(qualified=True)
 
 
-def _pause(connection: Connection, who: Worker, because: str, now: datetime) -> None:
-    connection.execute(
-        update(Annotator).where(Annotator.id == who.id).values(standing=Standing.PAUSED, because=because)
+def look_at_reports(connection: Connection, annotator: str, now: datetime) -> None:
+    """Let somebody rest who has reported so much that a coordinator must look first."""
+    reported = select(func.count(Report.pair_id.distinct())).where(
+        Report.annotator_id == annotator, Report.outcome == ReportOutcome.OPEN
     )
-    figures = {"because": because, "right": who.gold_right, "wrong": who.gold_wrong}
-    connection.execute(insert(Event), {"at": now, "actor": "", "verb": PAUSED, "subject": who.id, "detail": figures})
+    count = connection.scalar(reported) or 0
+    is_active = (Annotator.id == annotator, Annotator.standing == Standing.ACTIVE, Annotator.role == Role.ANNOTATOR)
+    if count >= ALARMING and connection.scalar(select(Annotator.id).where(*is_active)) is not None:
+        _rest(connection, annotator, MANY_REPORTS, {"reports": count}, now)
+
+
+def _pause(connection: Connection, who: Worker, because: str, now: datetime) -> None:
+    _rest(connection, who.id, because, {"right": who.gold_right, "wrong": who.gold_wrong}, now)
+
+
+def _rest(connection: Connection, annotator: str, because: str, figures: dict[str, int], now: datetime) -> None:
+    connection.execute(
+        update(Annotator).where(Annotator.id == annotator).values(standing=Standing.PAUSED, because=because)
+    )
+    detail = {"because": because, **figures}
+    connection.execute(insert(Event), {"at": now, "actor": "", "verb": PAUSED, "subject": annotator, "detail": detail})
 
 
 def forgive(connection: Connection, annotator: str) -> None:

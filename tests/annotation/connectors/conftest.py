@@ -29,6 +29,13 @@ ROOT = Path(__file__).parent
 
 
 @pytest.fixture
+def address(migrated: Path, tmp_path: Path) -> str:
+    """An empty SQLite database: the calls of the queue are tested on PostgreSQL, where they have tests of their own."""
+    shutil.copy(migrated, tmp_path / "annotation.db")
+    return f"sqlite:///{tmp_path}/annotation.db"
+
+
+@pytest.fixture
 def recorded() -> Path:
     """Files that real servers wrote."""
     return ROOT / "recorded"

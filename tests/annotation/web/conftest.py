@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,13 @@ PICTURES = 64
 PART = "g0001-000001"
 """The part in which, as the pairs of the tests say, the pictures lie."""
 CSRF = re.compile(r'name="csrf-token" content="([0-9a-f]{64})"')
+
+
+@pytest.fixture
+def address(migrated: Path, tmp_path: Path) -> str:
+    """An empty SQLite database: the calls of the queue are tested on PostgreSQL, where they have tests of their own."""
+    shutil.copy(migrated, tmp_path / "annotation.db")
+    return f"sqlite:///{tmp_path}/annotation.db"
 
 
 class Browser(httpx.Client):
@@ -111,8 +119,9 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def corpus(stored: Path) -> Corpus:
-    return Corpus(str(stored))
+def corpus(stored: Path, tmp_path: Path) -> Corpus:
+    """One of the test's own: an upheld report writes into it."""
+    return Corpus(str(shutil.copytree(stored, tmp_path / "corpus")))
 
 
 @pytest.fixture

@@ -345,3 +345,46 @@ def test_nothing_tells_a_gold_task_or_a_twin_from_another(
     assert len(forms["normal"]) == 1
     assert min(numbers["normal"]) < max(numbers["hidden"])
     assert min(numbers["hidden"]) < max(numbers["normal"])
+
+
+def test_not_everything_can_be_taken_back_ten_at_a_time(office: Any) -> None:
+    """Only the last ten answers, however many of them were taken back already."""
+    hanako = office.person()
+    for _ in range(14):
+        task = hanako.call("claim").json()["tasks"][0]
+        body = {"task_id": task["task_id"], "token": task["token"], "guideline_version": "2026-11-1"}
+        assert hanako.call("submit", {**body, "answers": {"match": 0, "culture": "not"}}).status_code == 200
+    undone = 0
+    while answers := hanako.get("/api/recent").json()["answers"]:
+        assert hanako.call("undo", {"annotation_id": answers[-1]["annotation_id"]}).status_code == 200
+        undone += 1
+    assert undone == 10
+
+
+def test_what_grows_the_database_is_not_done_all_day(office: Any) -> None:
+    """Corrections, undos and reports have one limit, which a person's further browsers share."""
+    hanako = office.person()
+    task = hanako.call("claim").json()["tasks"][0]
+    body = {"task_id": task["task_id"], "guideline_version": "2026-11-1"}
+    answers = {"match": 0, "culture": "not"}
+    assert hanako.call("submit", {**body, "token": task["token"], "answers": answers}).status_code == 200
+    statuses = [
+        hanako.call("correct", {**body, "answers": {**answers, "match": at % 3}}).status_code for at in range(70)
+    ]
+    assert 60 <= statuses.index(429) < 70
+    last = hanako.call("correct", {**body, "answers": answers})
+    assert (last.status_code, last.json()["error"]) == (429, "too_many_requests")
+    assert 0 < int(last.headers["retry-after"]) <= 5
+    assert hanako.call("claim").status_code == 200
+
+
+def test_who_is_paused_does_not_hold_on(office: Any) -> None:
+    hanako = office.person()
+    tasks = hanako.call("claim").json()["tasks"]
+    leases = [{name: one[name] for name in ("task_id", "token")} for one in tasks]
+    assert len(hanako.call("renew", {"held": leases}).json()["held"]) == len(tasks)
+    with writing(office.engine) as connection:
+        (who,) = people.everyone(connection)
+        people.set_standing(connection, who.person.id, Standing.PAUSED, "coordinator", "", utc_now())
+    reply = hanako.call("renew", {"held": leases}).json()
+    assert (reply["held"], {one["error"] for one in reply["gone"]}) == ([], {"not_active"})

@@ -14,6 +14,7 @@ from waon_build.annotation import decisions, people, reports
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import (
     Annotation,
+    Annotator,
     Event,
     Kind,
     Lease,
@@ -27,6 +28,7 @@ from waon_build.annotation.models import (
 from waon_build.annotation.web.campaign import utc_now
 from waon_build.annotation.web.texts import catalogue
 from waon_build.recipe import AnnotationSettings
+from waon_build.rights.tombstones import Tombstones
 
 PAGES = ("", "/people", "/disagreements", "/adjudication", "/gold", "/reports", "/guideline", "/filters")
 VERSION = "2026-11-1"
@@ -363,3 +365,50 @@ def test_hostile_captions_are_shown_as_text(
     assert "&lt;script&gt;alert(1)&lt;/script&gt;\u202e{{ 7*7 }}" in page
     with engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(Annotation)) == 2
+
+
+@pytest.mark.parametrize("number", ["0" * 19 + "1" + "9" * 3, "0" * 20 + "1" * 5000])
+def test_a_number_with_noughts_before_it_is_not_read_by_its_beginning(office: Any, chief: Any, number: str) -> None:
+    sent = chief.fill_in("/coordinator/people", action="invite", role="annotator", count="1", days=number)
+    assert sent.status_code == 422
+
+
+def test_all_reports_of_one_person_are_dismissed_at_once(office: Any, chief: Any) -> None:
+    """Of one who reports everything: what others reported goes on waiting."""
+    hanako, taro = office.person(), office.person()
+    for browser in (taro, hanako, hanako, hanako):
+        task = browser.call("claim").json()["tasks"][0]
+        browser.call("report", {"task_id": task["task_id"], "token": task["token"], "kind": "harmful"})
+    with office.engine.connect() as connection:
+        first, second = reports.by_person(connection)
+    assert (first[1:], second[1:]) == ((3, 0, 0), (1, 0, 0))
+    assert first.annotator_id[:8] in words(chief.see("/coordinator/reports"))
+    sent = chief.fill_in("/coordinator/reports", action="dismiss_all", who=first.annotator_id)
+    assert sent.headers["location"] == "/coordinator/reports?done=dismissed_all"
+    assert EN("coordinator.done.dismissed_all") in words(chief.get(sent.headers["location"]))
+    with office.engine.connect() as connection:
+        assert [one.annotator_id for one in reports.open_reports(connection)] == [second.annotator_id]
+        assert connection.scalar(select(func.count()).where(Task.state == State.OPEN)) == 19
+
+
+def test_what_was_upheld_has_a_tombstone(office: Any, chief: Any, corpus: Any) -> None:
+    hanako = office.person()
+    for action in ("dismiss", "uphold"):
+        task = hanako.call("claim").json()["tasks"][0]
+        hanako.call("report", {"task_id": task["task_id"], "token": task["token"], "kind": "personal"})
+        with office.engine.connect() as connection:
+            (report,) = reports.open_reports(connection)
+        chief.fill_in("/coordinator/reports", action=action, report=str(report.id))
+        assert Tombstones.load(corpus).covers(pair_id=report.pair_id) == (action == "uphold")
+
+
+def test_who_was_paused_by_the_machine_and_let_go_on_is_not_paused_again(office: Any, chief: Any) -> None:
+    hanako = office.person()
+    with office.engine.connect() as connection:
+        who = people.everyone(connection)[-1].person.id
+    with writing(office.engine) as connection:
+        connection.execute(update(Annotator).where(Annotator.id == who).values(qualified=True, gold_wrong=30))
+    assert hanako.call("claim").json()["why_empty"] == "paused"
+    chief.fill_in("/coordinator/people", action="resume", who=who)
+    for _ in range(2):
+        assert len(hanako.call("claim").json()["tasks"]) == 3

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 from PIL import Image, ImageDraw, PngImagePlugin
 
 from waon_build.annotation.shown import Shown
 from waon_build.annotation.web.pictures import BrokenPictureError, Picture, Pictures, stripped
+from waon_build.corpus import Corpus
 from waon_build.records import InputError
 
 SECRET = "kamakura 35.3192"
@@ -129,3 +132,20 @@ def test_memory_is_bounded() -> None:
 def test_a_picture_that_is_gone_is_broken() -> None:
     with pytest.raises(BrokenPictureError):
         Pictures(OneFile(None)).of(shown())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "-1", "٣", "1.5", "x"])
+def test_what_is_no_number_is_no_picture(office: Any, number: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert office.person().get(f"/pictures/{number}").status_code == 404
+    assert office.browser().get(f"/pictures/{number}").status_code in (401, 404)
+    assert caplog.records == []
+
+
+def test_pictures_come_from_an_object_store_too(stored: Path) -> None:
+    store = fsspec.filesystem("memory")
+    store.put(str(stored), "/pictures-corpus", recursive=True)
+    task = shown(3)._replace(stored_in="g0001-000001", offset=512 * 3, size=400, format="jpg")
+    here, there = (Pictures(Corpus(url)).of(task) for url in (str(stored), "memory://pictures-corpus"))
+    assert there == here
+    assert there.data.startswith(b"\xff\xd8")
+    store.rm("/pictures-corpus", recursive=True)

@@ -72,6 +72,7 @@ async def report(request: Request) -> Response:
         raise Stop(422, "wrong_request", "kind")
 
     def turn(connection: Connection, person: Person) -> messages.Held:
+        campaign.count_change(person)
         task_id = _found(campaign.names(person.id).tasks, body.task_id)
         queue.report(connection, person.id, task_id, body.token, body.kind, _text(body.note), utc_now())
         return _held(campaign, connection, person)
@@ -86,6 +87,10 @@ async def renew(request: Request) -> Response:
     def turn(connection: Connection, person: Person) -> messages.Renewals:
         names = campaign.names(person.id)
         tokens = [one.token for one in body.held]
+        if person.standing != Standing.ACTIVE:  # else they could keep what they hold for as long as they like
+            return messages.Renewals(
+                held=[], gone=[messages.Gone(task_id=one.task_id, error=NotActive.word) for one in body.held]
+            )
         held, lost = queue.renew(connection, person.id, tokens, utc_now(), campaign.settings.lease_minutes)
         gone = []
         for one in body.held:
@@ -115,6 +120,7 @@ async def undo(request: Request) -> Response:
     campaign, session, body = await _asked(request, messages.Undo)
 
     def turn(connection: Connection, person: Person) -> messages.Held:
+        campaign.count_change(person)
         number = campaign.names(person.id).annotations.find(body.annotation_id)
         if number is None:
             raise TooLateToUndo("there is no such answer")
@@ -131,6 +137,7 @@ async def correct(request: Request) -> Response:
     answers = _answers(campaign, body.answers, body.guideline_version)
 
     def turn(connection: Connection, person: Person) -> messages.Corrected:
+        campaign.count_change(person)
         names = campaign.names(person.id)
         task_id = _found(names.tasks, body.task_id)
         if all(one.task.task_id != task_id for one in queue.recent(connection, person.id)):

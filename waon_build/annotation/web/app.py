@@ -32,6 +32,8 @@ from waon_build.recipe import AnnotationSettings
 
 DECIDE_EVERY, DECIDE_AGAIN = 2.0, 0.1
 """Seconds between two looks at what the new answers decide; and while there is more to decide at once."""
+DECIDE_MOST = 30
+"""Of them at once: so long those wait who judge meanwhile."""
 _SILENT: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """Nothing is measured for, or sent to, anybody."""
 
@@ -61,8 +63,7 @@ def create_app(
         exception_handlers={Stop: answer, HTTPException: _not_served, Exception: _failed},
     )
     app.state.campaign = campaign
-    cookie = campaign.site.cookie("session")
-    app.include_router(description.routes(campaign.questions, campaign.harms, campaign.versions, cookie))
+    app.include_router(description.routes(campaign.questions, campaign.harms, campaign.versions))
     app.add_route("/api/openapi.json", _describe, methods=["GET"], include_in_schema=False)
     for routes in (pages.ROUTES, coordinator.ROUTES):
         app.router.routes.extend(routes)
@@ -93,7 +94,7 @@ async def _decide(campaign: Campaign) -> None:
         try:
             if deciding.is_due(utc_now()):
                 await campaign.readers.run(lambda: deciding.refit(utc_now()))
-            is_more = await campaign.writer.alone(lambda: deciding.step(utc_now()))
+            is_more = await campaign.writer.alone(lambda: deciding.step(utc_now(), DECIDE_MOST))
         except Exception:
             log.exception("nothing was decided")
         await asyncio.sleep(DECIDE_AGAIN if is_more else DECIDE_EVERY)
@@ -134,4 +135,4 @@ async def _describe(request: Request) -> Response:
     campaign: Campaign = request.app.state.campaign
     person = await campaign.read(campaign.session(request), lambda _, person: person)
     require(person, Role.COORDINATOR)
-    return JSONResponse(request.app.openapi())
+    return JSONResponse(description.described(request.app, campaign.site.cookie("session")))

@@ -18,7 +18,7 @@ from waon_build.annotation.people import Person
 from waon_build.annotation.refusals import Refusal
 from waon_build.annotation.web.counts import Counts
 from waon_build.annotation.web.figures import Count, Figures
-from waon_build.annotation.web.limits import PER_ADDRESS, PER_SESSION, Buckets, neighbourhood
+from waon_build.annotation.web.limits import PER_ADDRESS, PER_PERSON, PER_SESSION, Buckets, neighbourhood
 from waon_build.annotation.web.opaque import Opaque
 from waon_build.annotation.web.pictures import Pictures
 from waon_build.annotation.web.problems import Stop, of_refusal, signed_out
@@ -64,6 +64,7 @@ class Campaign:
         self.counts = Counts()
         self.writer = Writer(engine, failed=self.counts.forget_all)
         self.readers = Readers(engine)
+        self.corpus = corpus
         self.pictures = Pictures(corpus)
         with engine.connect() as connection:
             keys = Keys(connection.scalars(select(Identity.pseudonym_key)).one())
@@ -71,6 +72,7 @@ class Campaign:
         self._ids = keys.of("ids")
         self._sessions = Buckets(PER_SESSION)
         self._addresses = Buckets(PER_ADDRESS)
+        self._people = Buckets(PER_PERSON)
         self.harms = {word for _, word in self.questions.rejecting} or {"harmful"}
         self.versions = {self.guideline.version, *(one.version for one in self.guideline.history)}
         self._plan: tuple[float, order.Plan] | None = None
@@ -108,6 +110,10 @@ class Campaign:
         """Count a request of somebody who is not known against their address. Raises Stop."""
         address = request.client.host if request.client else ""
         _within(self._addresses.take(neighbourhood(address)))
+
+    def count_change(self, person: Person) -> None:
+        """Count what somebody does that is done seldom. Only within turns of the writer. Raises Stop."""
+        _within(self._people.take(person.id))
 
     def require_csrf(self, token: str, shown: str) -> None:
         """Raise Stop unless what a request shows was given to the holder of `token`."""

@@ -27,6 +27,7 @@ from waon_build.annotation.web.opaque import Opaque
 from waon_build.annotation.web.problems import Stop, not_found
 from waon_build.annotation.web.rendering import page
 from waon_build.annotation.web.votes import said, voted
+from waon_build.rights.tombstones import Tombstones
 
 MOST_INVITED = 100
 """Links made at once."""
@@ -96,8 +97,10 @@ def _block(connection: Connection, who: str, by: str, fields: Mapping[str, str])
 
 
 def _resume(connection: Connection, who: str, by: str, fields: Mapping[str, str]) -> None:
+    before = people.person(connection, who)
     people.set_standing(connection, who, Standing.ACTIVE, "", by, utc_now())
-    standing.forgive(connection, who)  # else what they were paused for would pause them again
+    if before is not None and before.because in standing.BY_GOLD:
+        standing.forgive(connection, who)  # else what they were paused for would pause them again
 
 
 def _role(connection: Connection, who: str, by: str, fields: Mapping[str, str]) -> None:
@@ -226,25 +229,37 @@ async def reported(request: Request) -> Response:
         rows = [
             {**_shown(tasks[one.task_id], names), "report": one, "flag": flags.get(one.kind, one.kind)} for one in found
         ]
-        return {"rows": rows}
+        people_shown = [one for one in reports.by_person(connection) if one.open or one.dismissed]
+        return {"rows": rows, "reporters": people_shown}
 
     return await _page(request, "reports", values)
 
 
 async def resolve(request: Request) -> Response:
-    """Uphold a report, or dismiss it."""
+    """Uphold a report, or dismiss it; or dismiss all of one person's that are open."""
     campaign, session, fields = await _sent(request)
-    action, number = fields.get("action", ""), _number(fields.get("report"), 2**31 - 1)
+    action = fields.get("action", "")
+    if action == "dismiss_all":
+        who = fields.get("who", "")
+        await _done(
+            campaign, session, lambda connection, person: reports.dismiss_all(connection, who, person.id, utc_now())
+        )
+        return _back("reports", "dismissed_all")
+    number = _number(fields.get("report"), 2**31 - 1)
     if action not in ("uphold", "dismiss"):
         raise Stop(422, "wrong_request")
 
-    def resolving(connection: Connection, person: Person) -> None:
+    def resolving(connection: Connection, person: Person) -> str:
         try:
-            reports.resolve(connection, number, person.id, action == "uphold", utc_now())
+            return reports.resolve(connection, number, person.id, action == "uphold", utc_now())
         except reports.UnknownReport as error:
             raise not_found() from error
 
-    await _done(campaign, session, resolving)
+    pair_id = await _done(campaign, session, resolving)
+    if action == "uphold":  # for good: also where another database, or none, knows of the report
+        await campaign.readers.run(
+            lambda: Tombstones.add(campaign.corpus, "pair_id", pair_id, "an annotator's report of harm was upheld")
+        )
     return _back("reports", f"{action}ed" if action == "dismiss" else "upheld")
 
 
@@ -388,7 +403,7 @@ def _found(campaign: Campaign, person: Person, number: int) -> int:
 
 def _number(text: str | None, most: int) -> int:
     """A whole number from 1 on. Raises Stop."""
-    if text is None or not (text.isascii() and text.isdecimal() and 1 <= int(text[:20]) <= most):
+    if text is None or not (text.isascii() and text.isdecimal() and len(text) <= 15 and 1 <= int(text) <= most):
         raise Stop(422, "wrong_request")
     return int(text)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
 from waon_build.annotation.questions import Question, Questions
@@ -55,8 +55,8 @@ HANDLERS = {("POST" if one.takes else "GET", f"/api/{one.name}"): one.handler fo
 """(method, path) -> what answers there."""
 
 
-def routes(questions: Questions, harms: Iterable[str], versions: Iterable[str], cookie: str) -> APIRouter:
-    """The API of a campaign. cookie: in which the session is shown."""
+def routes(questions: Questions, harms: Iterable[str], versions: Iterable[str]) -> APIRouter:
+    """The API of a campaign."""
     closer = {
         "answers": answers_schema(questions),
         "kind": {"enum": sorted(harms)},
@@ -76,9 +76,16 @@ def routes(questions: Questions, harms: Iterable[str], versions: Iterable[str], 
                 200: {"model": one.gives},
                 **{status: {"model": messages.Problem, "description": MEANINGS[status]} for status in refuses},
             },
-            openapi_extra=_extra(one.takes, closer, cookie),
+            openapi_extra=_extra(one.takes, closer),
         )
     return router
+
+
+def described(app: FastAPI, cookie: str) -> dict[str, Any]:
+    """What the API says of itself. cookie: in which the session is shown."""
+    schemes = {"session": {"type": "apiKey", "in": "cookie", "name": cookie}}
+    found = app.openapi()
+    return {**found, "components": {**found["components"], "securitySchemes": schemes}}
 
 
 def answers_schema(questions: Questions) -> dict[str, Any]:
@@ -104,8 +111,8 @@ def _answer_schema(question: Question) -> dict[str, Any]:
     return {**kinds[question.kind], "description": question.ask}
 
 
-def _extra(takes: type[BaseModel] | None, closer: dict[str, dict[str, Any]], cookie: str) -> dict[str, Any]:
-    signed_in = {"security": [{"session": []}], "x-cookie": cookie}
+def _extra(takes: type[BaseModel] | None, closer: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    signed_in: dict[str, Any] = {"security": [{"session": []}]}
     if takes is None:
         return signed_in
     schema = takes.model_json_schema()

@@ -22,6 +22,9 @@ class Rate(NamedTuple):
 
 PER_SESSION = Rate(burst=200, per_second=40)
 """A browser that comes back after an hour without a connection sends what waited in it; nobody judges 40 a second."""
+PER_PERSON = Rate(burst=60, per_second=0.2)
+"""What takes back, changes or pulls out. Answers are append-only, so each of these grows the database, and a report
+takes something from everybody: one person cannot do it all day at the pace of a machine."""
 PER_ADDRESS = Rate(burst=120, per_second=2)
 """A class of forty signs in from one address within a minute; each takes three requests."""
 MOST = 10_000

@@ -23,8 +23,8 @@ from waon_build.annotation.prepared import Statements, prepared
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 64
-"""Calls of one turn at most: the first of them waits for the last."""
+MOST_AT_ONCE = 16
+"""Calls of one turn at most: the first of them waits for the last, and all for the disk once."""
 MOST_WAITING = 2000
 """More are turned away: they would wait longer than a browser does."""
 READERS = 2

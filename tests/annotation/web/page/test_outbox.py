@@ -281,3 +281,26 @@ def test_a_browser_that_cannot_keep_answers_says_so_and_still_sends_them(newcome
     person.press(*FITS)
     person.wait_until_saved()
     assert set(person.said()) == {caption}
+
+
+def test_a_gateway_that_knows_of_no_such_page_is_not_the_servers_refusal(person: Any) -> None:
+    """A tunnel or proxy that has lost the server may answer anything: what waits goes on waiting."""
+    person.wait_until_saved()
+    caption = person.caption
+    person.page.route("**/api/**", lambda route: route.fulfill(status=404, body="<h1>no such tunnel</h1>"))
+    person.press(*FITS)
+    person.wait_for("document.getElementById('state-text').textContent.includes('オフライン')")
+    assert person.page.locator(".refused").count() == 0
+    person.page.unroute("**/api/**")
+    person.page.evaluate("window.dispatchEvent(new Event('online'))")
+    person.wait_until_saved()
+    assert person.said() == {caption: {"match": 3, "culture": "not"}}
+
+
+def test_a_clock_that_is_set_back_costs_no_answer(person: Any) -> None:
+    caption = person.caption
+    person.page.evaluate("{ const now = Date.now(); Date.now = () => now - 3_600_000; }")
+    person.press(*FITS)
+    person.see_picture()
+    person.wait_until_saved()
+    assert person.said() == {caption: {"match": 3, "culture": "not"}}

@@ -27,13 +27,14 @@ export async function call(path, body, { keepalive = false } = {}) {
     });
     said = await reply.json();
   } catch (error) {
-    // A gateway's page, or half a reply: what it means is that our server said nothing.
-    if (reply === undefined || reply.ok || [502, 503, 504].includes(reply.status)) throw new Unreachable(String(error));
-    said = {};
+    // A gateway's page, whatever its status, or half a reply: what it means is that our server said nothing.
+    throw new Unreachable(String(error));
   }
   if (reply.ok) return said;
+  // A gateway may speak JSON, too: ours gives its reason a word.
+  if (typeof said?.error !== "string") throw new Unreachable(String(reply.status));
   const wait = Number(reply.headers.get("Retry-After")) || 0;
-  throw new Refused(reply.status, said.error ?? "", said.message ?? "", wait * 1000);
+  throw new Refused(reply.status, said.error, said.message ?? "", wait * 1000);
 }
 
 // One call after another: so each reply holds the truth that the next call starts from.

@@ -49,7 +49,7 @@ export class Desk {
     if (!this.shown) return;
     const { draft, since, activeSince } = this.shown;
     draft.active += this.activity.total - activeSince;
-    draft.wall += Date.now() - since;
+    draft.wall += Math.max(0, Date.now() - since); // a clock may be set back
     draft.used = [...this.activity.used];
     this.shown = null;
   }

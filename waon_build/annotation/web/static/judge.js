@@ -29,6 +29,8 @@ import { Zoom } from "./zoom.js";
 
 // So much of a caption is read out by itself.
 const SPOKEN = 200;
+// What the server takes for milliseconds: 24 days, for which a laptop may have slept.
+const LONGEST = 2 ** 31 - 1;
 
 const preferences = new Preferences(person);
 const activity = new Activity();
@@ -82,7 +84,7 @@ function submit() {
     answers: questions.answers(campaign.questions, draft.values),
     guideline_version: campaign.guideline_version,
     active_ms: Math.round(draft.active),
-    wall_ms: Math.round(draft.wall),
+    wall_ms: Math.min(Math.round(draft.wall), LONGEST),
     device,
   });
 }
