@@ -449,7 +449,7 @@ def test_a_page_of_tasks_is_found_by_their_numbers(desk: Desk, sqlite: Engine) -
     desk.decides()
     plans = []
     with sqlite.connect() as connection:
-        for sql, values in list(statements):
+        for sql, values in statements.copy():
             if sql.startswith("SELECT tasks.id, tasks.pair_id"):
                 plans += [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)]
     assert plans
