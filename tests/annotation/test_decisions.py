@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, event, func, select, update
 
 from waon_build.annotation import decided, decisions, queue, refusals, reports
 from waon_build.annotation.consensus import Consensus, Said
@@ -437,3 +437,20 @@ def test_a_threshold_of_many_digits_fits_into_the_name_of_the_rule(desk: Desk) -
     for _ in range(2):
         desk.judges(desk.comes())
     assert desk.decides() == {1: Outcome.ACCEPTED}
+
+
+def test_a_page_of_tasks_is_found_by_their_numbers(desk: Desk, sqlite: Engine) -> None:
+    """SQLite would take the index of kinds, and sort all tasks for each page."""
+    desk.fill(*map(pair, range(4)))
+    for _ in range(2):
+        desk.judges_task(desk.comes(), 1)
+    statements: list[tuple[str, Any]] = []
+    event.listen(sqlite, "before_cursor_execute", lambda _c, _k, sql, given, *_: statements.append((sql, given)))
+    desk.decides()
+    plans = []
+    with sqlite.connect() as connection:
+        for sql, values in statements.copy():
+            if sql.startswith("SELECT tasks.id, tasks.pair_id"):
+                plans += [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)]
+    assert plans
+    assert not [plan for plan in plans if "ix_tasks_kind" in plan or "TEMP B-TREE" in plan]

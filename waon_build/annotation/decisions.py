@@ -49,6 +49,7 @@ from waon_build.annotation.models import (
     State,
     Task,
     live,
+    of_kinds,
 )
 from waon_build.annotation.questions import CANNOT_TELL, MATCH, Questions
 from waon_build.recipe import AnnotationSettings
@@ -242,7 +243,7 @@ def _tasks(connection: Connection, which: ColumnElement[bool], most: int = _PAGE
             Task.category,
             Task.quota,
         )
-        .where(which, or_(Task.answered > 0, _IS_DECIDED), Task.state != State.WITHDRAWN, Task.kind.in_(_DECIDED))
+        .where(which, or_(Task.answered > 0, _IS_DECIDED), Task.state != State.WITHDRAWN, of_kinds(_DECIDED))
         .order_by(Task.id)
         .limit(most)
     ).all()
@@ -369,7 +370,7 @@ _SAID_OF_ALL = (
     .join(Annotator, Annotator.id == Annotation.annotator_id)
     .join(Task, Task.id == Annotation.task_id)
     .where(
-        Task.kind.in_(_DECIDED),
+        of_kinds(_DECIDED),
         Task.state != State.WITHDRAWN,
         Annotation.id > Task.stale_before,
         live(Annotation),

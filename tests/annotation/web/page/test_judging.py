@@ -398,3 +398,22 @@ def test_time_counts_only_while_somebody_works(newcomer: Any) -> None:
     assert 65_000 <= active <= 80_000
     (waited,) = person.waited()
     assert 595_000 <= waited <= 620_000
+
+
+def test_who_stops_and_goes_on_at_once_loses_nothing(person: Any) -> None:
+    """What was given back on the way is not taken away again from what was then claimed."""
+    person.page.route("**/api/release", lambda route: (person.page.wait_for_timeout(400), route.continue_()))
+    person.page.locator("[data-do=settings]").click()
+    person.page.locator("[name=cap]").select_option("pairs")
+    person.page.locator("[name=capPairs]").fill("1")
+    person.press("Tab", "Escape", "3", "3", "Enter")
+    person.page.locator("#cap [data-choice=stop]").click()
+    person.page.wait_for_selector("#empty[data-word=stopped]")
+    person.page.locator("#empty-action").click()
+    person.see_picture()
+    person.page.wait_for_timeout(600)
+    person.press("3", "3", "Enter")
+    person.page.locator("#cap [data-choice=more]").click()
+    person.wait_until_saved()
+    assert len(person.said()) == 2
+    assert person.page.locator(".refused").count() == 0

@@ -136,7 +136,26 @@ def test_an_answer_not_yet_sent_is_taken_back_without_the_server(person: Any) ->
     assert person.said() == {first: {"match": 3, "culture": "specific", "category": "food"}}
 
 
-def test_a_refused_answer_is_told_calmly_and_its_words_are_kept(person: Any, expire: Any) -> None:
+def test_an_answer_that_comes_too_late_is_taken_when_nobody_else_was_given_the_pair(person: Any, expire: Any) -> None:
+    person.wait_until_saved()
+    person.context.set_offline(True)
+    captions = []
+    for number in range(3):
+        captions.append(person.caption)
+        person.press(*FITS)
+        person.wait_for(f"document.getElementById('state').dataset.waiting === '{number + 1}'")
+    expire()
+    person.context.set_offline(False)
+    person.see_picture()
+    person.wait_until_saved()
+    assert person.page.locator(".notice").count() == 0
+    assert person.said() == {caption: {"match": 3, "culture": "not"} for caption in captions}
+    assert person.caption not in captions
+    person.press("u")
+    person.wait_for_caption(captions[-1])
+
+
+def test_a_refused_answer_is_told_calmly_and_its_words_are_kept(person: Any, expire: Any, close: Any) -> None:
     person.wait_until_saved()
     person.context.set_offline(True)
     caption = person.caption
@@ -145,6 +164,7 @@ def test_a_refused_answer_is_told_calmly_and_its_words_are_kept(person: Any, exp
     person.press("Control+Enter")
     person.wait_for("document.getElementById('state').dataset.waiting === '1'")
     expire()
+    close(caption)
     person.context.set_offline(False)
     notice = person.page.locator(".refused")
     notice.wait_for()

@@ -192,6 +192,10 @@ function bindParts() {
     else if (wasShown) say(t(`error.${word}`));
     desk.refresh(whyEmpty());
   });
+  supply.addEventListener("rescued", ({ detail: { entry, task: { token } } }) => {
+    undo.follow(entry.token, token);
+    outbox.add({ ...entry, token, body: { ...entry.body, token } });
+  });
   supply.addEventListener("signed_out", signedOut);
   supply.addEventListener("trouble", ({ detail: { message } }) => say(message || t("error.server_error")));
 }
@@ -212,6 +216,7 @@ function tellState() {
 }
 
 async function refused(entry, refusal) {
+  if (entry.path === "/api/submit" && refusal.word === "lease_lost" && (await supply.claimAgain(entry))) return;
   undo.forget(entry.token);
   // Skipped or reported: that it is no longer ours is what was wanted.
   if (entry.path === "/api/submit" || !["lease_lost", "task_reported", "task_withdrawn"].includes(refusal.word)) {
@@ -282,7 +287,7 @@ function bindPage() {
     outbox.hurry();
     renew();
   });
-  window.addEventListener("pagehide", () => supply.release());
+  window.addEventListener("pagehide", () => supply.release({ leaving: true }));
   window.addEventListener("pageshow", (event) => event.persisted && supply.claim());
   window.addEventListener("beforeunload", (event) => {
     if (!store.lasting && outbox.waiting) event.preventDefault();

@@ -48,9 +48,14 @@ export class Outbox extends EventTarget {
     return this.#entries.some((entry) => entry.token === token);
   }
 
+  hasTask(id) {
+    return this.#entries.some((entry) => entry.task_id === id);
+  }
+
   // entry: {path, token, task_id, body, caption}
   add(entry) {
-    const kept = { ...entry, key: entry.token, order: ++this.#order };
+    const { path, token, task_id, caption, body } = entry;
+    const kept = { path, token, task_id, caption, body, key: token, order: ++this.#order };
     this.#entries.push(kept);
     // A send that comes back sooner must not be outrun by the note that it waits.
     kept.noted = this.store.put("waiting", { ...kept }).catch(() => this.#tell("unkept"));

@@ -1,7 +1,8 @@
 // Where the pairs come from: tasks are claimed ahead, held on to while somebody looks, and given back.
 //
 // Events: "taken" (what is held, or what is known of the day, may have changed), "lost" {task, wasShown, word} (a
-// task is no longer ours: `word` says why), "signed_out", "trouble" {message}.
+// task is no longer ours: `word` says why), "rescued" {entry, task} (a task that was answered too late is ours again),
+// "signed_out", "trouble" {message}.
 
 import { call, inTurn, Refused } from "./api.js";
 
@@ -14,6 +15,7 @@ export class Supply extends EventTarget {
   counts = { today: 0, total: 0, active_minutes_today: 0 };
   whyEmpty = null;
   #claiming = null;
+  #late = new Map();
   #timer = 0;
 
   constructor(held, outbox, drafts) {
@@ -49,13 +51,22 @@ export class Supply extends EventTarget {
     this.whyEmpty = reply.why_empty ?? null;
     const shown = this.held.current;
     // What was answered before a reload is still held until the answer has arrived.
-    const gone = this.held.merge(reply.tasks.filter((task) => !this.outbox.has(task.token)), { first });
+    const tasks = reply.tasks.filter((task) => !this.#rescue(task) && !this.outbox.hasTask(task.task_id));
+    const gone = this.held.merge(tasks, { first });
     if (gone.includes(shown)) this.#askWhy(shown);
     this.#tell("taken");
     clearTimeout(this.#timer);
     if (this.whyEmpty === "nothing_left" && !this.held.current) {
       this.#timer = setTimeout(() => document.hidden || this.claim(), LOOK_AGAIN);
     }
+  }
+
+  // An answer came after its lease had run out. When its task is handed to us once more, it was not in vain: says whether
+  // that is so.
+  async claimAgain(entry) {
+    this.#late.set(entry.task_id, entry);
+    await this.claim();
+    return !this.#late.delete(entry.task_id);
   }
 
   // Held on to while somebody looks. What somebody else reported meanwhile is lost at once.
@@ -84,11 +95,22 @@ export class Supply extends EventTarget {
   }
 
   // Nobody holds what nobody looks at. What was begun stays: it goes on after a reload.
-  release() {
+  // leaving: the page is closed, and nothing can be waited for.
+  release({ leaving = false } = {}) {
     const idle = this.held.tasks.filter((task) => !this.drafts.isBegun(task));
     if (!idle.length) return;
-    call("/api/release", { tokens: idle.map((task) => task.token) }, { keepalive: true }).catch(() => {});
+    const release = () => call("/api/release", { tokens: idle.map((task) => task.token) }, { keepalive: true });
+    // Who goes on at once after all must not have taken away what they are then given.
+    (leaving ? release() : inTurn(release)).catch(() => {});
     for (const task of idle) this.held.remove(task.task_id);
+  }
+
+  #rescue(task) {
+    const entry = this.#late.get(task.task_id);
+    if (!entry) return false;
+    this.#late.delete(task.task_id);
+    this.#tell("rescued", { entry, task });
+    return true;
   }
 
   // The task on the screen is no longer among those held. Why, only the server knows.

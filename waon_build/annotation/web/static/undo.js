@@ -24,6 +24,12 @@ export class Undo {
     if (given) given.annotation_id = id;
   }
 
+  // The same answer, under another lease.
+  follow(token, next) {
+    const given = this.#given.find((one) => one.token === token);
+    if (given) Object.assign(given, { token: next, task: { ...given.task, token: next } });
+  }
+
   forget(token) {
     this.#given = this.#given.filter((one) => one.token !== token);
   }
