@@ -1,4 +1,5 @@
-"""A PostgreSQL of one's own: made in a folder that is thrown away, reached by a socket there, by nobody else."""
+"""A PostgreSQL of one's own: made in a folder that is thrown away, reached by a socket there, by nobody else. It ends
+with the process that began it, however that ends."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -67,30 +69,31 @@ def server() -> Iterator[Server]:
     if who is not None:
         os.chown(folder, who.pw_uid, who.pw_gid)
 
+    as_them: dict[str, Any] = {"cwd": folder}
+    if who is not None:
+        as_them |= {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []}
+
     def run(*command: str) -> None:
-        as_them = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []} if who is not None else {}
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, **as_them)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, **as_them)
         assert done.returncode == 0, f"{command[0]}: {done.stdout[-2000:]}{done.stderr[-2000:]}{_log(folder)}"
 
-    data = str(folder / "data")
+    data, control = str(folder / "data"), f"{bin_}/pg_ctl"
     options = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
+    options += f" -c unix_socket_directories={folder}"
     try:
         run(f"{bin_}/initdb", "-D", data, "-U", "waon", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        start = (
-            "start",
-            "-w",
-            "-t",
-            "60",
-            "-l",
-            str(folder / "log"),
-            "-o",
-            f"{options} -c unix_socket_directories={folder}",
+        run(control, "-D", data, "start", "-w", "-t", "60", "-l", str(folder / "log"), "-o", options)
+        stop = f'read _; "{control}" -D "{data}" stop -w -m immediate; rm -rf "{folder}"'
+        # It reads from a pipe that nobody writes to: when this process ends, and be it killed, it reads the end.
+        keeper = subprocess.Popen(
+            ["sh", "-c", stop], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **as_them
         )
-        run(f"{bin_}/pg_ctl", "-D", data, *start)
         try:
             yield Server(folder)
         finally:
-            run(f"{bin_}/pg_ctl", "-D", data, "stop", "-w", "-m", "immediate")
+            assert keeper.stdin is not None
+            keeper.stdin.close()
+            keeper.wait(60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
