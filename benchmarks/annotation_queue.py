@@ -79,12 +79,16 @@ def veteran(engine: Engine, answered: int) -> str:
     return who
 
 
+def nothing(connection: Connection, number: int) -> None:
+    """Others do nothing meanwhile."""
+
+
 def worked(
     engine: Engine,
     who: str,
     claims: int,
     plan: order.Plan,
-    before: Callable[[Connection, int], None] = lambda *_: None,
+    before: Callable[[Connection, int], None] = nothing,
 ) -> tuple[str, float]:
     """Claim and submit; how long the claims took, and how many of both a second there were."""
     spent, cpu = [], 0.0
@@ -149,10 +153,9 @@ def asked_again(engine: Engine, every: int) -> Callable[[Connection, int], None]
     return happens
 
 
-def case(folder: str, name: str, tasks: int, answered: int, quotas: tuple[str, ...] = ()) -> tuple[Engine, str]:
-    engine = database.connect(f"sqlite:///{folder}/{name}.db")
-    loaded(engine, tasks, quotas)
-    return engine, veteran(engine, answered)
+def came(engine: Engine) -> str:
+    with writing(engine) as connection:
+        return queue.add_annotator(connection, NOON)
 
 
 def main() -> None:
@@ -161,37 +164,31 @@ def main() -> None:
     parser.add_argument("--answered", type=int, default=50_000)
     parser.add_argument("--claims", type=int, default=2_500)
     options = parser.parse_args()
-    sizes = (options.tasks, options.answered)
     plan = order.Plan(10, 1, quality=QUALITY)
     with tempfile.TemporaryDirectory() as folder:
-        engine = database.connect(f"sqlite:///{folder}/load.db")
+        engine = database.connect(f"sqlite:///{folder}/alone.db")
         print(f"{options.tasks} tasks loaded: {loaded(engine, options.tasks, ()):.1f} s")
-        new = writing_annotator(engine)
-        print(
-            "claim+submit of a newcomer, 3 ahead, one transaction: "
-            f"{stepped(engine, new, 2000, plan._replace(ahead=3)):.0f}/s"
-        )
+        rate = stepped(engine, came(engine), 2000, plan._replace(ahead=3))
+        print(f"claim and submit of a newcomer, three ahead, in one transaction: {rate:.0f} a second")
+        print(f"a claim of somebody with {options.answered} answers, in ms:")
+        who = veteran(engine, options.answered)
+        for name, before in (
+            ("alone, at overlap 2", nothing),
+            ("a newcomer gives early tasks back", released_by(came(engine))),
+            ("early tasks want one more answer", asked_again(engine, 10)),
+        ):
+            show(name, *worked(engine, who, options.claims, plan, before))
         engine.dispose()
 
-        print(f"claims of somebody with {options.answered} answers, ms:")
-        engine, who = case(folder, "alone", *sizes)
-        figures, rate = worked(engine, who, options.claims, plan)
-        print(f"  alone at overlap 2                        {figures}  ({rate:.0f} claim+submit/s)")
-        figures, rate = worked(engine, who, options.claims, plan, released_by(writing_annotator(engine)))
-        print(f"  a newcomer gives tasks back               {figures}  ({rate:.0f} claim+submit/s)")
-        figures, rate = worked(engine, who, options.claims, plan, asked_again(engine, 10))
-        print(f"  early tasks want one more, every 10th     {figures}  ({rate:.0f} claim+submit/s)")
-        engine.dispose()
-
-        engine, who = case(folder, "quotas", *sizes, CATEGORIES)
-        figures, rate = worked(engine, who, options.claims, plan._replace(quotas=(*CATEGORIES, "")))
-        print(f"  quotas over 9 categories                  {figures}  ({rate:.0f} claim+submit/s)")
+        engine = database.connect(f"sqlite:///{folder}/quotas.db")
+        loaded(engine, options.tasks, CATEGORIES)
+        who = veteran(engine, options.answered)
+        show("quotas over 9 categories", *worked(engine, who, options.claims, plan._replace(quotas=(*CATEGORIES, ""))))
         engine.dispose()
 
 
-def writing_annotator(engine: Engine) -> str:
-    with writing(engine) as connection:
-        return queue.add_annotator(connection, NOON)
+def show(name: str, figures: str, rate: float) -> None:
+    print(f"  {name:36} {figures}  ({rate:.0f} claims and submits a second)")
 
 
 if __name__ == "__main__":

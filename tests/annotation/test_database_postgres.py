@@ -117,12 +117,17 @@ def test_who_falls_silent_in_their_turn_loses_it(address: str, monkeypatch: pyte
     """A laptop that is closed in the middle of a transaction would keep everybody waiting."""
     monkeypatch.setattr(database, "BUSY_SECONDS", 1)
     silent, other = database.connect(address), database.connect(address)
-    with pytest.raises(DBAPIError, match="idle-in-transaction"), database.writing(silent) as mine:
-        mine.execute(text("UPDATE identity SET database_id = 'mine'"))
-        time.sleep(1.5)
-        with database.writing(other) as theirs:
-            theirs.execute(text("UPDATE identity SET database_id = 'theirs'"))
-        mine.execute(text("SELECT 1"))
+
+    def falls_silent() -> None:
+        with database.writing(silent) as mine:
+            mine.execute(text("UPDATE identity SET database_id = 'mine'"))
+            time.sleep(1.5)
+            with database.writing(other) as theirs:
+                theirs.execute(text("UPDATE identity SET database_id = 'theirs'"))
+            mine.execute(text("SELECT 1"))
+
+    with pytest.raises(DBAPIError, match="idle-in-transaction"):
+        falls_silent()
     assert database.database_id(other) == "theirs"
     silent.dispose()
     other.dispose()

@@ -9,15 +9,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, event, func, select, update
 
-from waon_build.annotation import decided, decisions, queue, refusals
+from waon_build.annotation import decided, decisions, queue, refusals, reports
 from waon_build.annotation.consensus import Consensus, Said
 from waon_build.annotation.database import writing
-from waon_build.annotation.models import Annotator, Decision, Kind, Outcome, Standing, State, Task, live
+from waon_build.annotation.models import Annotator, Decision, Kind, Outcome, Role, Standing, State, Task, live
 from waon_build.annotation.questions import Answers, load
 from waon_build.annotation.routing import pair_ids, retire
 from waon_build.recipe import AnnotationSettings
+
+from .conftest import pair
+from .desk import Desk
 
 Fill = Callable[..., None]
 Answer = Callable[..., Answers]
@@ -282,3 +285,172 @@ def test_a_native_s_own_caption_is_published_only_with_consent(
     for task_id, consent in ((1, True), (2, False)):
         say(task_id, answer(3, better_caption="三段の重箱のおせち", better_caption_consent=consent))
     assert decided.native_captions(engine, load("ja")) == {f"{0:016x}": "三段の重箱のおせち"}
+
+
+def decided_beside(deciding: decisions.Deciding, now: datetime) -> int:
+    """Steps until there is nothing more to do at once; returns how many."""
+    count = 1
+    while deciding.step(now):
+        count += 1
+    return count
+
+
+@pytest.fixture
+def beside(desk: Desk) -> decisions.Deciding:
+    """Decides beside a queue of four tasks, of which nothing was said yet."""
+    desk.fill(*map(pair, range(4)))
+    deciding = decisions.Deciding(desk.engine, desk.settings)
+    decided_beside(deciding, desk.now)
+    return deciding
+
+
+def test_what_is_answered_is_decided_in_the_next_step(desk: Desk, beside: decisions.Deciding) -> None:
+    one, other = desk.comes(), desk.comes()
+    for who in (one, other):
+        desk.judges_task(who, 1)
+    assert not beside.step(desk.now)
+    assert desk.outcomes() == {1: Outcome.ACCEPTED}
+    with writing(desk.engine) as connection:
+        annotation = queue.correct(connection, one, 1, desk.answers(0), desk.now)
+    beside.step(desk.now)
+    assert desk.outcomes() == {1: Outcome.UNDECIDED}
+    assert desk.task(1).state == State.OPEN
+    desk.undoes(one, annotation)
+    beside.step(desk.now)
+    assert (desk.task(1).wanted, desk.task(1).answered) == (2, 1)
+
+
+def test_a_step_without_news_changes_nothing(desk: Desk, beside: decisions.Deciding) -> None:
+    for _ in range(2):
+        desk.judges_task(desk.comes(), 1)
+    beside.step(desk.now)
+    before = desk.task(1)
+    with desk.engine.connect() as connection:
+        made = connection.scalar(select(func.count()).select_from(Decision))
+    assert not beside.step(desk.now + timedelta(minutes=1))
+    with desk.engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(Decision)) == made
+    assert desk.task(1) == before
+
+
+def test_what_a_coordinator_does_is_followed_in_the_next_step(desk: Desk, beside: decisions.Deciding) -> None:
+    """Slots of a blocked annotator reopen, and what was dismissed goes on, without waiting for the next fit."""
+    spammer, other, third = desk.comes(), desk.comes(), desk.comes()
+    for who in (spammer, other):
+        desk.judges_task(who, 1)
+        desk.judges_task(who, 2)
+    desk.judges_task(third, 3, flags=["harmful"])
+    desk.judges_task(other, 3)
+    beside.step(desk.now)
+    assert desk.outcomes() == {1: "accepted", 2: "accepted", 3: "rejected"}
+    desk.is_set(spammer, Standing.BLOCKED)
+    beside.step(desk.now)
+    assert desk.outcomes() == {1: "undecided", 2: "undecided", 3: "rejected"}
+    assert [desk.task(at).state for at in (1, 2)] == [State.OPEN, State.OPEN]
+    with writing(desk.engine) as connection:
+        [report] = reports.open_reports(connection)
+        reports.resolve(connection, report.id, other, False, desk.now)
+    beside.step(desk.now)
+    assert desk.outcomes()[3] == "accepted"
+
+
+def test_an_adjudicator_s_word_is_followed_in_the_next_step(desk: Desk) -> None:
+    desk.fill(pair(0))
+    desk.settings = desk.settings.model_copy(update={"max_overlap": 2})
+    beside = decisions.Deciding(desk.engine, desk.settings)
+    decided_beside(beside, desk.now)
+    desk.judges(desk.comes(), 3)
+    desk.judges(desk.comes(), 0)
+    beside.step(desk.now)
+    desk.judges(desk.comes(Role.ADJUDICATOR), 3)
+    beside.step(desk.now)
+    assert desk.outcomes()[1] == Outcome.ACCEPTED
+
+
+def test_all_is_gone_through_again_in_short_steps_though_answers_keep_coming(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decisions, "_STEP", 1)
+    desk.fill(*map(pair, range(8)))
+    for task_id in (1, 2, 3, 4):
+        for _ in range(2):
+            desk.judges_task(desk.comes(), task_id)
+    beside = decisions.Deciding(desk.engine, desk.settings)
+    assert beside.is_due(desk.now)
+    beside.refit(desk.now)
+    assert not beside.is_due(desk.now + timedelta(hours=1)), "one thing after the other"
+    for task_id in (5, 6, 7, 8):
+        assert beside.step(desk.now)
+        desk.judges_task(desk.comes(), task_id)
+    assert {1, 2, 3, 4} <= desk.outcomes().keys()
+    decided_beside(beside, desk.now)
+    assert not beside.is_due(desk.now + timedelta(minutes=4))
+    assert beside.is_due(desk.now + timedelta(minutes=5))
+
+
+def test_a_step_that_is_not_written_is_done_again(
+    desk: Desk, beside: decisions.Deciding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        desk.judges_task(desk.comes(), 1)
+
+    def stumble(*_: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decisions, "_decide", stumble)
+        with pytest.raises(RuntimeError):
+            beside.step(desk.now)
+    beside.step(desk.now)
+    assert desk.outcomes() == {1: Outcome.ACCEPTED}
+
+
+def test_an_answer_that_comes_while_models_are_fitted_is_decided_as_it_is(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The posterior of the fit knows nothing of it: two agreed, a third does not."""
+    desk.fill(*map(pair, range(20)), overlap=3)
+    for at in range(1, 21):
+        for grade in (3, 3) if at % 2 else (0, 0):
+            desk.judges_task(desk.comes(), at, grade)
+    third = desk.comes()
+    fit = decisions._context
+
+    def fitted_and_late(*given: Any) -> Any:
+        context = fit(*given)
+        desk.judges_task(third, 1, 0)
+        return context
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decisions, "_context", fitted_and_late)
+        decisions.decide(desk.engine, desk.settings, desk.now)
+    with desk.engine.connect() as connection:
+        rows = connection.execute(select(Decision.task_id, Decision.aggregate).where(Decision.task_id.in_((1, 3))))
+        sure = {row.task_id: row.aggregate["match"]["posterior"] for row in rows}
+    assert sure[1] < sure[3] - 0.01
+
+
+def test_a_threshold_of_many_digits_fits_into_the_name_of_the_rule(desk: Desk) -> None:
+    """PostgreSQL refuses what is longer than its column."""
+    desk.fill(pair(0))
+    desk.settings = AnnotationSettings(settle=8 / 9.5, max_overlap=12)
+    for _ in range(2):
+        desk.judges(desk.comes())
+    assert desk.decides() == {1: Outcome.ACCEPTED}
+
+
+def test_a_page_of_tasks_is_found_by_their_numbers(desk: Desk, sqlite: Engine) -> None:
+    """SQLite would take the index of kinds, and sort all tasks for each page."""
+    desk.fill(*map(pair, range(4)))
+    for _ in range(2):
+        desk.judges_task(desk.comes(), 1)
+    statements: list[tuple[str, Any]] = []
+    event.listen(sqlite, "before_cursor_execute", lambda _c, _k, sql, given, *_: statements.append((sql, given)))
+    desk.decides()
+    plans = []
+    with sqlite.connect() as connection:
+        for sql, values in statements.copy():
+            if sql.startswith("SELECT tasks.id, tasks.pair_id"):
+                plans += [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)]
+    assert plans
+    assert not [plan for plan in plans if "ix_tasks_kind" in plan or "TEMP B-TREE" in plan]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import event, insert, select, update
@@ -92,7 +92,7 @@ def test_near_duplicates_never_come_one_after_the_other(desk: Desk) -> None:
         connection.execute(update(Task).values(chance=Task.id, priority=0))
     given = desk.judges_all(desk.comes())
     assert len(given) == 4
-    assert all(clusters[one] != clusters[other] for one, other in itertools.pairwise(given))
+    assert all(clusters[one] != clusters[other] for one, other in pairwise(given))
 
 
 def test_near_duplicates_are_not_held_ahead_one_after_the_other(desk: Desk) -> None:
@@ -297,9 +297,9 @@ def test_no_claim_reads_all_that_its_annotator_ever_answered(desk: Desk, sqlite:
 
 
 def test_what_is_left_is_found_though_much_was_answered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand tasks in ten waves, all but the last of each answered."""
-    monkeypatch.setattr(routing, "WAVE", 100)
-    desk.fill(*map(pair, range(1000)))
+    """Two hundred tasks in ten waves, all but the last of each answered."""
+    monkeypatch.setattr(routing, "WAVE", 20)
+    desk.fill(*map(pair, range(200)))
     who = desk.comes()
     with writing(desk.engine) as connection:
         places = connection.execute(select(Task.id, Task.wave).order_by(Task.wave, Task.priority)).all()
@@ -314,9 +314,14 @@ def test_what_is_left_is_found_though_much_was_answered(desk: Desk, monkeypatch:
 def test_a_claim_that_fails_gives_nothing(desk: Desk) -> None:
     desk.fill(*map(pair, range(3)))
     who = desk.comes()
-    with pytest.raises(RuntimeError), writing(desk.engine) as connection:
-        queue.claim(connection, who, desk.now, desk.plan)
-        raise RuntimeError("the power went")
+
+    def fails() -> None:
+        with writing(desk.engine) as connection:
+            queue.claim(connection, who, desk.now, desk.plan)
+            raise RuntimeError("the power went")
+
+    with pytest.raises(RuntimeError):
+        fails()
     with desk.engine.connect() as connection:
         assert connection.execute(select(Lease)).all() == []
         assert connection.scalars(select(Annotator.given)).all() == [0]

@@ -453,7 +453,7 @@ def test_what_the_queue_promises_holds_on_sqlite(guidelines: list[str], migrated
                 path.write_bytes(migrated.read_bytes())
                 yield f"sqlite:///{path}"
 
-        run(copies(), guidelines, examples=30)
+        run(copies(), guidelines, examples=15)
 
 
 def test_what_the_queue_promises_holds_on_postgresql(
@@ -465,4 +465,4 @@ def test_what_the_queue_promises_holds_on_postgresql(
             yield postgres.address(name)
             postgres.drop(name)
 
-    run(copies(), guidelines, examples=10)
+    run(copies(), guidelines, examples=6)

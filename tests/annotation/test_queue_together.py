@@ -24,6 +24,7 @@ from waon_build.annotation.order import Plan
 from waon_build.annotation.questions import load
 from waon_build.recipe import QualitySettings
 
+SAID = {"match": 2, "culture": "related", "category": "food"}
 PLAN = Plan(10, quality=QualitySettings(gold_first=0, gold=0, twins=0))
 """One task at a time, as they come, without gold or twins."""
 
@@ -33,7 +34,7 @@ processes.set_forkserver_preload(["waon_build.annotation.queue", "waon_build.ann
 
 def judge_all(engine: Engine, who: str, now: datetime, said: Callable[[int, int], None]) -> int:
     """Judge until nothing is left; `said` hears of each answer after it was acknowledged."""
-    answers = load("ja").answers({"match": 2, "culture": "related", "category": "food"})
+    answers = load("ja").answers({**SAID})
     count = 0
     while True:
         with writing(engine) as connection:
@@ -60,6 +61,15 @@ def hold_and_wait(address: str, people: list[str], now: datetime, held: Any) -> 
             assert next(iter(queue.claim(connection, who, now, PLAN)), None) is not None
     held.set()
     time.sleep(600)
+
+
+def claim_and_hang(address: str, who: str, now: datetime, begun: Any) -> None:
+    engine = database.connect(address)
+    with writing(engine) as connection:
+        leased = queue.claim(connection, who, now, PLAN)[0]
+        queue.submit(connection, who, leased.task.task_id, leased.token, load("ja").answers({**SAID}), now)
+        begun.set()
+        time.sleep(600)
 
 
 def check(engine: Engine, overlap: int) -> None:
@@ -122,6 +132,21 @@ def test_what_a_killed_process_held_returns_after_its_time(
     who = annotator()
     assert judge_all(engine, who, now + timedelta(minutes=9), lambda *_: None) == 0
     assert judge_all(engine, who, now + timedelta(minutes=10), lambda *_: None) == 4
+    check(engine, 1)
+
+
+@pytest.mark.slow
+def test_who_is_killed_in_the_middle_of_a_transaction_has_done_nothing_and_keeps_nobody_waiting(
+    engine: Engine, queued: Callable[..., None], annotator: Callable[[], str], now: datetime, address: str
+) -> None:
+    queued(range(4), overlap=1)
+    begun = processes.Event()
+    victim = processes.Process(target=claim_and_hang, args=(address, annotator(), now, begun))
+    victim.start()
+    assert begun.wait(60)
+    os.kill(victim.pid, signal.SIGKILL)
+    victim.join(10)
+    assert judge_all(engine, annotator(), now, lambda *_: None) == 4
     check(engine, 1)
 
 

@@ -32,7 +32,7 @@ from sqlalchemy import (
     update,
 )
 
-from waon_build.annotation import guideline, order, reports, standing
+from waon_build.annotation import guideline, order, reports
 from waon_build.annotation.consensus import Consensus, Said
 from waon_build.annotation.copies import copy
 from waon_build.annotation.database import writing
@@ -44,10 +44,12 @@ from waon_build.annotation.models import (
     Event,
     Kind,
     Outcome,
+    ReportOutcome,
     Standing,
     State,
     Task,
     live,
+    of_kinds,
 )
 from waon_build.annotation.questions import CANNOT_TELL, MATCH, Questions
 from waon_build.recipe import AnnotationSettings
@@ -196,12 +198,16 @@ class Deciding:
         return bool(self._pending) or swept is not None
 
 
+_WEIGH = ("standing", *(f"report {outcome}" for outcome in ReportOutcome))
+"""Verbs of the events by which answers come to weigh, or to weigh no more."""
+
+
 def _touched(connection: Connection, seen: tuple[int, int], newest: tuple[int, int]) -> list[str]:
     """The pairs that were judged between two moments (annotation and event), or that something was done about: a
-    report of them, or somebody who judged them. A pause weighs nothing."""
+    report of them, or somebody who judged them."""
     if seen == newest:
         return []
-    done = (Event.id > seen[1], Event.id <= newest[1], Event.verb != standing.PAUSED)
+    done = (Event.id > seen[1], Event.id <= newest[1], Event.verb.in_(_WEIGH))
     judged = select(Task.pair_id).join(Annotation, Annotation.task_id == Task.id)
     statements = (
         judged.where(Annotation.id > seen[0], Annotation.id <= newest[0]),
@@ -237,7 +243,7 @@ def _tasks(connection: Connection, which: ColumnElement[bool], most: int = _PAGE
             Task.category,
             Task.quota,
         )
-        .where(which, or_(Task.answered > 0, _IS_DECIDED), Task.state != State.WITHDRAWN, Task.kind.in_(_DECIDED))
+        .where(which, or_(Task.answered > 0, _IS_DECIDED), Task.state != State.WITHDRAWN, of_kinds(_DECIDED))
         .order_by(Task.id)
         .limit(most)
     ).all()
@@ -364,7 +370,7 @@ _SAID_OF_ALL = (
     .join(Annotator, Annotator.id == Annotation.annotator_id)
     .join(Task, Task.id == Annotation.task_id)
     .where(
-        Task.kind.in_(_DECIDED),
+        of_kinds(_DECIDED),
         Task.state != State.WITHDRAWN,
         Annotation.id > Task.stale_before,
         live(Annotation),

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, and_, select
 from sqlalchemy.orm import aliased
 
-from waon_build.annotation.models import Annotation, Decision, Kind, Outcome, State, Task, live
+from waon_build.annotation.models import Annotation, Decision, Kind, Outcome, State, Task, live, of_kinds
 from waon_build.annotation.shown import SHOWN, Shown
 
 _LOOKED_AT = 2000
@@ -85,7 +85,7 @@ def adjudications(connection: Connection, limit: int = 50) -> list[Adjudication]
         connection.execute(
             select(Task.pair_id, Decision.votes)
             .join(Decision, Decision.task_id == Task.id)
-            .where(Task.pair_id.in_(pairs), Task.kind == Kind.NORMAL, live(Decision))
+            .where(Task.pair_id.in_(pairs), of_kinds((Kind.NORMAL,)), live(Decision))
         ).all()
     )
     shown = len(Shown._fields)

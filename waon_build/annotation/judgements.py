@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, select, update
 
 from waon_build.annotation import queue, reports
 from waon_build.annotation.database import inserting, writing
-from waon_build.annotation.models import Annotator, Identity, Kind, Role, Source, Standing, State, Task
+from waon_build.annotation.models import Annotator, Identity, Kind, Role, Source, Standing, State, Task, of_kinds
 from waon_build.annotation.questions import Answers
 from waon_build.annotation.queue import How
 from waon_build.annotation.refusals import AlreadyAnswered, NotActive, OverlapReached, TaskWithdrawn
@@ -163,7 +163,7 @@ def _tasks(connection: Connection, judgements: Sequence[Judgement]) -> list[_Fou
         select(Task.id, Task.pair_id, Task.reference, Task.kind, Task.state).where(
             Task.pair_id.in_({one.pair_id for one in judgements if one.pair_id})
             | Task.reference.in_({one.reference for one in judgements if not one.pair_id}),
-            Task.kind.in_(PLACED),
+            of_kinds(PLACED),
         )
     )
     for row in rows:

@@ -9,6 +9,7 @@ in, and with what, is in `access.py`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -31,6 +32,7 @@ from sqlalchemy import (
     and_,
     exists,
     false,
+    func,
     literal_column,
     text,
 )
@@ -450,6 +452,12 @@ def free() -> ColumnElement[bool]:
     """The condition that a task may be handed out. The state stands in it as in the index: as a parameter,
     the general plan of a prepared statement could not rely on it."""
     return and_(Task.state == literal_column(f"'{State.OPEN}'"), Task.wanted > Task.held + Task.answered)
+
+
+def of_kinds(kinds: Iterable[Kind]) -> ColumnElement[bool]:
+    """The condition that a task is of one of some kinds to which most tasks belong. It is written so that no index
+    serves it: SQLite would take that of kinds, which is for the few, and read all tasks to find a page of them."""
+    return func.coalesce(Task.kind, "").in_(list(kinds))
 
 
 _LATER_ANNOTATION, _LATER_DECISION = aliased(Annotation), aliased(Decision)

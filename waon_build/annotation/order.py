@@ -34,6 +34,7 @@ from sqlalchemy import (
 )
 
 from waon_build.annotation.copies import copy
+from waon_build.annotation.eligible import BY_THEM, COPY, free_tasks, not_passed_on, stands, unanswered, unjudged, unmet
 from waon_build.annotation.models import (
     MISSING,
     UNLIMITED,
@@ -46,14 +47,12 @@ from waon_build.annotation.models import (
     Report,
     Revisit,
     Role,
-    Skip,
     State,
     Task,
     free,
     live,
 )
 from waon_build.annotation.quality import qualifies
-from waon_build.annotation.shown import SHOWN
 from waon_build.recipe import AnnotationSettings, QualitySettings
 
 TWIN_AFTER, TWIN_WITHIN = 20, 200
@@ -211,84 +210,8 @@ def _twin(connection: Connection, who: Worker, these: dict[str, Any], plan: Plan
     return None
 
 
-# What is free for whom, in conditions. They stand in the order in which SQLite tries them: the one that most
-# tasks of a wave fail comes first. And they are nested where they could be joined: SQLite would begin a join
-# with all that the annotator ever answered.
-
-_BY_THEM: ColumnElement[str] = bindparam("the_annotator", type_=Annotator.id.type)
-_COPY = Task.__table__.alias("copy")
-_LAST = Task.__table__.alias("last")
-_GUISES = (Kind.GOLD, Kind.QUALIFICATION, Kind.ADJUDICATION)
-
-
-def _unanswered(by: ColumnElement[str]) -> ColumnElement[bool]:
-    return ~exists().where(
-        Annotation.task_id == Task.id, Annotation.annotator_id == by, Annotation.id > Task.stale_before
-    )
-
-
-def _not_passed_on(by: ColumnElement[str]) -> ColumnElement[bool]:
-    """No task of the pair was skipped, or reported, by them."""
-    return ~exists().where(
-        _COPY.c.pair_id == Task.pair_id,
-        exists().where(Skip.task_id == _COPY.c.id, Skip.annotator_id == by).correlate(_COPY, Annotator),
-    )
-
-
-def _unmet(by: ColumnElement[str]) -> ColumnElement[bool]:
-    """They have not judged the pair in another guise."""
-    return ~exists().where(
-        _COPY.c.pair_id == Task.pair_id,
-        _COPY.c.kind.in_(_GUISES),
-        exists().where(Annotation.task_id == _COPY.c.id, Annotation.annotator_id == by),
-    )
-
-
-def _unjudged(by: ColumnElement[str]) -> ColumnElement[bool]:
-    """They have not judged the pair as any task of it, but for answers that no longer weigh or were taken back."""
-    return ~exists().where(
-        _COPY.c.pair_id == Task.pair_id,
-        exists().where(
-            Annotation.task_id == _COPY.c.id,
-            Annotation.annotator_id == by,
-            Annotation.id > _COPY.c.stale_before,
-            live(Annotation),
-            ~Annotation.retracted,
-        ),
-    )
-
-
-def _stands(by: ColumnElement[str]) -> ColumnElement[bool]:
-    """An answer of theirs to the task stands: they did not take it back."""
-    return exists().where(
-        Annotation.task_id == Task.id,
-        Annotation.annotator_id == by,
-        Annotation.id > Task.stale_before,
-        live(Annotation),
-        ~Annotation.retracted,
-    )
-
-
-_IS_NOT_HELD = ~exists().where(
-    _COPY.c.pair_id == Task.pair_id,
-    exists().where(Lease.task_id == _COPY.c.id, Lease.annotator_id == _BY_THEM),
-)
-_IS_NO_NEAR_DUPLICATE = ~exists().where(
-    _LAST.c.id == bindparam("the_last"),
-    _LAST.c.id != Task.id,  # itself, given back, may come again
-    _LAST.c.cluster_id == Task.cluster_id,
-    _LAST.c.cluster_id != "",
-)
-
-
-def _next(*which: ColumnElement[bool]) -> Select[Any]:
-    """Free tasks with which the annotator has not done, and which may come now."""
-    may_come = (_not_passed_on(_BY_THEM), _IS_NOT_HELD, _IS_NO_NEAR_DUPLICATE)
-    return select(*SHOWN, Task.kind).where(free(), *which, *may_come)
-
-
 def _of_kind(kind: Kind, unseen: ColumnElement[bool]) -> Select[Any]:
-    return _next(Task.kind == kind, unseen).order_by(Task.chance, Task.id).limit(1)
+    return free_tasks(Task.kind == kind, unseen).order_by(Task.chance, Task.id).limit(1)
 
 
 # The statements, made once: to make one takes longer than to run it.
@@ -301,42 +224,43 @@ WORKER = (
 
 _IN_ORDER = (text(MISSING), Task.priority, Task.chance)
 _IS_IN_WAVE = Task.wave == bindparam("the_wave")
-_FOR_THEM = (_unanswered(_BY_THEM), _unmet(_BY_THEM))
-_IN_WAVE = _next(_IS_IN_WAVE, *_FOR_THEM).order_by(*_IN_ORDER).limit(1)
-_IN_QUOTA = _next(_IS_IN_WAVE, Task.quota == bindparam("the_quota"), *_FOR_THEM).order_by(*_IN_ORDER).limit(1)
-_LEFT_IN_WAVE = select(Task.id).where(free(), _IS_IN_WAVE, *_FOR_THEM, _not_passed_on(_BY_THEM)).limit(1)
+_FOR_THEM = (unanswered(BY_THEM), unmet(BY_THEM))
+_IN_WAVE = free_tasks(_IS_IN_WAVE, *_FOR_THEM).order_by(*_IN_ORDER).limit(1)
+_IN_QUOTA = free_tasks(_IS_IN_WAVE, Task.quota == bindparam("the_quota"), *_FOR_THEM).order_by(*_IN_ORDER).limit(1)
+_LEFT_IN_WAVE = select(Task.id).where(free(), _IS_IN_WAVE, *_FOR_THEM, not_passed_on(BY_THEM)).limit(1)
 _LOWEST_WAVE = select(func.min(Task.wave)).where(free(), Task.wave >= bindparam("the_floor"))
-_GOLD = _of_kind(Kind.GOLD, _unjudged(_BY_THEM))
-_QUALIFICATION = _of_kind(Kind.QUALIFICATION, ~_stands(_BY_THEM))
-_ADJUDICATION = _of_kind(Kind.ADJUDICATION, _unjudged(_BY_THEM))
-_THIS = _next(Task.id == bindparam("the_task"), _unanswered(_BY_THEM))
+_GOLD = _of_kind(Kind.GOLD, unjudged(BY_THEM))
+_QUALIFICATION = _of_kind(Kind.QUALIFICATION, ~stands(BY_THEM))
+_ADJUDICATION = _of_kind(Kind.ADJUDICATION, unjudged(BY_THEM))
+_THIS = free_tasks(Task.id == bindparam("the_task"), unanswered(BY_THEM))
 
-_MET = _COPY.alias("met")
+_MET = COPY.alias("met")
 _MET_BEFORE = (
-    _next(
+    free_tasks(
         Task.wave.is_not(None),
         Task.id.in_(
             union(
-                select(Annotation.task_id).where(Annotation.annotator_id == _BY_THEM, Annotation.retracted),
-                select(_COPY.c.id)
-                .join(_MET, _MET.c.pair_id == _COPY.c.pair_id)
+                select(Annotation.task_id).where(Annotation.annotator_id == BY_THEM, Annotation.retracted),
+                select(COPY.c.id)
+                .join(_MET, _MET.c.pair_id == COPY.c.pair_id)
                 .where(_MET.c.kind.in_((Kind.GOLD, Kind.QUALIFICATION)))
-                .where(exists().where(Annotation.task_id == _MET.c.id, Annotation.annotator_id == _BY_THEM)),
+                .where(exists().where(Annotation.task_id == _MET.c.id, Annotation.annotator_id == BY_THEM)),
             )
         ),
-        ~_stands(_BY_THEM),
+        ~stands(BY_THEM),
+        unmet(BY_THEM, (Kind.ADJUDICATION,)),  # of which they have read what others say
     )
     .order_by(Task.wave, *_IN_ORDER)
     .limit(1)
 )
 
 _ROUND = select(func.count()).where(Task.kind == Kind.QUALIFICATION, Task.state == State.OPEN)
-_QUALIFYING_ANSWERED = select(func.count()).where(Task.kind == Kind.QUALIFICATION, _stands(_BY_THEM))
+_QUALIFYING_ANSWERED = select(func.count()).where(Task.kind == Kind.QUALIFICATION, stands(BY_THEM))
 _QUALIFYING_THERE = select(func.count()).where(
     Task.kind == Kind.QUALIFICATION,
     Task.state == State.OPEN,
-    ~_stands(_BY_THEM),
-    _not_passed_on(_BY_THEM),
+    ~stands(BY_THEM),
+    not_passed_on(BY_THEM),
 )
 _QUALIFYING_HELD = (
     select(func.count())
@@ -369,8 +293,8 @@ _REVISIT = insert(Revisit).from_select(
         Task.id.in_(bindparam("the_tasks", expanding=True)),
         free(),
         Annotator.floor > Task.wave,
-        _unanswered(Annotator.__table__.c.id),
-        _not_passed_on(Annotator.__table__.c.id),
+        unanswered(Annotator.__table__.c.id),
+        not_passed_on(Annotator.__table__.c.id),
         ~exists().where(Revisit.annotator_id == Annotator.id, Revisit.wave == Task.wave),
     ),
 )

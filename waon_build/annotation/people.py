@@ -96,9 +96,10 @@ def add(connection: Connection, now: datetime, role: Role = Role.ANNOTATOR) -> s
     return pseudonym
 
 
-def invite(connection: Connection, now: datetime, annotator: str, days: float = 14) -> str:
+def invite(connection: Connection, now: datetime, annotator: str, days: float = 14, by: str = "") -> str:
     """The token of a link that signs an annotator in, once, within `days`. It is told here and never again. One that
-    was not used ends: who asks for a new link has lost it, and somebody else may find it.
+    was not used ends: who asks for a new link has lost it, and somebody else may find it. by: who asked for it; that
+    somebody else can come in as this annotator is on record.
 
     Raises UnknownAnnotator."""
     if person(connection, annotator) is None:
@@ -107,6 +108,7 @@ def invite(connection: Connection, now: datetime, annotator: str, days: float = 
     token = secrets.token_hex(32)
     row = {"digest": _digest(token), "annotator_id": annotator, "created_at": now}
     connection.execute(insert(Invitation), {**row, "expires_at": now + timedelta(days=days)})
+    _record(connection, now, by, "invited", annotator, {})
     return token
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, delet
 from waon_build.annotation import order, reports
 from waon_build.annotation.database import expect_many, inserting, writing
 from waon_build.annotation.decided import conclude
-from waon_build.annotation.models import Kind, Lease, Outcome, State, Task
+from waon_build.annotation.models import Kind, Lease, Outcome, State, Task, of_kinds
 from waon_build.records import digest16, normalised
 
 WAVE = 2000
@@ -86,7 +86,7 @@ def retire(engine: Engine, kind: Kind, keep: PairIds, now: datetime) -> None:
     also the gold, twin and other further tasks of their pairs. What was said stays; what was decided becomes
     `withdrawn`."""
     kinds = [kind, *_COPIES] if kind == Kind.NORMAL else [kind]
-    for tasks in _pages(engine, (Task.pair_id, Task.state), Task.kind.in_(kinds)):
+    for tasks in _pages(engine, (Task.pair_id, Task.state), of_kinds(kinds)):
         kept = within(keep, [task.pair_id for task in tasks])
         gone = [
             task.id for task, is_kept in zip(tasks, kept, strict=True) if not is_kept and task.state != State.WITHDRAWN

@@ -204,7 +204,7 @@ def test_somebody_is_paused_blocked_and_let_go_on(office: Any, chief: Any) -> No
     assert act("block").standing == Standing.BLOCKED
     with office.engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(Lease)) == 0
-        actors = set(connection.scalars(select(Event.actor).where(Event.subject == who)))
+        actors = set(connection.scalars(select(Event.actor).where(Event.subject == who, Event.verb == "standing")))
     with office.engine.connect() as connection:
         assert actors == {people.everyone(connection)[0].person.id}
 

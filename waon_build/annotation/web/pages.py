@@ -169,7 +169,7 @@ async def change_me(request: Request) -> Response:
         token = await campaign.write(
             session,
             lambda connection, person: people.invite(
-                connection, utc_now(), person.id, FURTHER_DEVICE_MINUTES / (24 * 60)
+                connection, utc_now(), person.id, FURTHER_DEVICE_MINUTES / (24 * 60), person.id
             ),
         )
         return await _me(request, session, link=campaign.site.link(f"/invite/{token}"))
