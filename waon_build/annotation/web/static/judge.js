@@ -188,7 +188,7 @@ function bindParts() {
   supply.addEventListener("lost", ({ detail: { task, wasShown, word } }) => {
     const written = questions.written(campaign.questions, drafts.of(task).values);
     drafts.end(task);
-    if (written.length) keep(task, t(`error.${word}`), written);
+    if (written.length) keep({ key: task.token, caption: task.caption, message: t(`error.${word}`), texts: written }).then(tell);
     else if (wasShown) say(t(`error.${word}`));
     desk.refresh(whyEmpty());
   });
@@ -216,25 +216,29 @@ function tellState() {
 }
 
 async function refused(entry, refusal) {
-  if (entry.path === "/api/submit" && refusal.word === "lease_lost" && (await supply.claimAgain(entry))) return;
-  undo.forget(entry.token);
+  const { path, token, caption, body } = entry;
   // Skipped or reported: that it is no longer ours is what was wanted.
-  if (entry.path === "/api/submit" || !["lease_lost", "task_reported", "task_withdrawn"].includes(refusal.word)) {
-    const written = questions.written(campaign.questions, entry.body.answers ?? {});
-    await keep(entry, refusal.message || t("error.server_error"), written);
-  }
-  supply.claim();
+  if (path !== "/api/submit" && ["lease_lost", "task_reported", "task_withdrawn"].includes(refusal.word)) return supply.claim();
+  const texts = questions.written(campaign.questions, body.answers ?? {});
+  const kept = await keep({ key: token, caption, message: refusal.message || t("error.server_error"), texts });
+  if (path === "/api/submit" && refusal.word === "lease_lost" && (await supply.claimAgain(entry))) return putAway(kept);
+  undo.forget(token);
+  tell(kept);
+  return supply.claim();
 }
 
-// A refused answer stays until it has been looked at: through a reload, too.
-async function keep({ token, caption }, message, texts) {
-  const entry = { key: token, caption, message, texts };
-  await store.put("refused", entry).catch(() => {});
-  tell(entry);
+// What was refused stays until it has been looked at: through a reload, too.
+async function keep(kept) {
+  await store.put("refused", kept).catch(() => {});
+  return kept;
 }
 
-function tell(entry) {
-  tellRefused(entry, () => store.remove("refused", entry.key).catch(() => {}));
+function putAway(kept) {
+  return store.remove("refused", kept.key).catch(() => {});
+}
+
+function tell(kept) {
+  tellRefused(kept, () => putAway(kept));
 }
 
 function signedOut() {

@@ -88,7 +88,7 @@ export class Supply extends EventTarget {
       // One that ran out may be handed to us anew: what was begun goes on then.
       if (!task || error === "lease_lost") continue;
       const wasShown = task === this.held.current;
-      this.held.remove(task_id);
+      this.held.remove(task);
       this.#tell("lost", { task, wasShown, word: error });
     }
     this.claim();
@@ -101,8 +101,9 @@ export class Supply extends EventTarget {
     if (!idle.length) return;
     const release = () => call("/api/release", { tokens: idle.map((task) => task.token) }, { keepalive: true });
     // Who goes on at once after all must not have taken away what they are then given.
-    (leaving ? release() : inTurn(release)).catch(() => {});
-    for (const task of idle) this.held.remove(task.task_id);
+    const released = leaving ? release() : inTurn(release);
+    for (const task of idle) this.held.remove(task);
+    released.catch(() => idle.forEach((task) => this.held.allow(task)));
   }
 
   #rescue(task) {
