@@ -21,10 +21,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy import Engine, insert, select
 
-from waon_build.annotation import database, decisions, queue
+from waon_build.annotation import database, decisions
 from waon_build.annotation.aggregation import UNKNOWN, Model, counts, dawid_skene, majority, posterior_of
 from waon_build.annotation.agreement import agreement, agreement_by_person
 from waon_build.annotation.models import Annotation, Kind, State, Task
+from waon_build.annotation.people import add
 from waon_build.annotation.quality import lower_bound
 from waon_build.annotation.questions import load
 from waon_build.annotation.routing import place, put
@@ -202,7 +203,7 @@ def filled(folder: str, items: int = 20_000) -> Engine:
     made = crowd(5, items, 60, (0.08, 0.12, 0.3, 0.5), 0.05, most=3)
     engine = database.connect(f"sqlite:///{folder}/annotation.db")
     with database.writing(engine) as connection:
-        people = [queue.add_annotator(connection, NOW) for _ in range(60)]
+        people = [add(connection, NOW) for _ in range(60)]
     for kind, numbers in ((Kind.SCREENED_OUT, range(items // 50)), (Kind.NORMAL, range(items // 50, items))):
         put(engine, kind, (pair(number) for number in numbers), 3, NOW)
     place(engine, 3)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Engine, insert, select, update
 
-from waon_build.annotation import database, gold, order, queue
+from waon_build.annotation import database, gold, order, people, queue
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import Annotation, Annotator, Kind, State, Task
 from waon_build.annotation.questions import load
@@ -65,7 +65,7 @@ def loaded(engine: Engine, count: int, quotas: tuple[str, ...]) -> float:
 def veteran(engine: Engine, answered: int) -> str:
     """Somebody who has answered the first tasks, each of which another person is still to answer."""
     with writing(engine) as connection:
-        who = queue.add_annotator(connection, NOON)
+        who = people.add(connection, NOON)
         first = select(Task.id).order_by(Task.wave, Task.priority, Task.chance, Task.id).limit(answered)
         ids = connection.scalars(first).all()
         given = {"guideline_version": "1", "answers": ANSWERS.values, "created_at": NOON, "annotator_id": who}
@@ -155,7 +155,7 @@ def asked_again(engine: Engine, every: int) -> Callable[[Connection, int], None]
 
 def came(engine: Engine) -> str:
     with writing(engine) as connection:
-        return queue.add_annotator(connection, NOON)
+        return people.add(connection, NOON)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from waon_build.annotation import database, queue
+from waon_build.annotation import database, people
 from waon_build.annotation.models import Kind
 from waon_build.annotation.questions import Answers, Questions, load
 from waon_build.annotation.routing import place, put
@@ -139,7 +139,7 @@ def annotator(engine: Engine) -> Callable[[], str]:
 
     def add() -> str:
         with database.writing(engine) as connection:
-            return queue.add_annotator(connection, NOON)
+            return people.add(connection, NOON)
 
     return add
 

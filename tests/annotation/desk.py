@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, insert, select, update
 
-from waon_build.annotation import decisions, queue
+from waon_build.annotation import decisions, people, queue
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import Annotator, Decision, Event, Kind, Role, Standing, Task, live
 from waon_build.annotation.order import Plan
@@ -35,7 +35,7 @@ class Desk:
 
     def comes(self, role: Role = Role.ANNOTATOR) -> str:
         with writing(self.engine) as connection:
-            return queue.add_annotator(connection, self.now, role)
+            return people.add(connection, self.now, role)
 
     def waits(self, minutes: float) -> None:
         self.now += timedelta(minutes=minutes)

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Engine, func, select, update
 
-from waon_build.annotation import database, decisions, gold, order, queue, refusals, reports, standing
+from waon_build.annotation import database, decisions, gold, order, people, queue, refusals, reports, standing
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import (
     Annotation,
@@ -88,7 +88,7 @@ class Queue(RuleBasedStateMachine):
         with writing(engine) as connection:
             connection.execute(update(Task).values(wave=(Task.id - 1) // WAVE))
             gold.add(connection, f"{TASKS - 1:016x}", Kind.GOLD, {"match": 3}, self.now)
-            self.coordinator = queue.add_annotator(connection, self.now, Role.COORDINATOR)
+            self.coordinator = people.add(connection, self.now, Role.COORDINATOR)
 
     @property
     def recipe(self) -> AnnotationSettings:
@@ -102,7 +102,7 @@ class Queue(RuleBasedStateMachine):
     def somebody_comes(self, role: Role) -> str:
         self.came += 1
         with writing(self.engine) as connection:
-            return queue.add_annotator(connection, self.now, role)
+            return people.add(connection, self.now, role)
 
     @rule(target=leases, who=people, ahead=st.integers(1, 3))
     def claim(self, who: str, ahead: int) -> Any:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
 
-from waon_build.annotation import database, decided, decisions, queue
+from waon_build.annotation import database, decided, decisions, people, queue
 from waon_build.annotation.database import writing
 from waon_build.annotation.models import Kind, State, Task
 from waon_build.annotation.questions import load
@@ -93,7 +93,7 @@ def accept(corpus: Corpus, pair: str) -> None:
         for _ in range(2):
             with writing(engine) as connection:
                 now = datetime.now(UTC)
-                who = queue.add_annotator(connection, now)
+                who = people.add(connection, now)
                 task_id = connection.scalars(select(Task.id).where(Task.pair_id == pair)).one()
                 leased = queue.lease_task(connection, who, task_id, now, minutes=10)
                 queue.submit(connection, who, task_id, leased.token, answers, now)

@@ -38,7 +38,6 @@ from waon_build.annotation.models import (
     Kind,
     Lease,
     Report,
-    Role,
     Skip,
     Source,
     Standing,
@@ -122,15 +121,6 @@ FROM_FILES = How(Source.JUDGEMENTS)
 KEYED = (Kind.GOLD, Kind.QUALIFICATION)
 MOST_RENEWALS = 6
 """A lease is held on for so many times its length at most: nobody keeps a task for ever."""
-
-
-def add_annotator(connection: Connection, now: datetime, role: Role = Role.ANNOTATOR) -> str:
-    """A new annotator's pseudonym: 32 random hex digits."""
-    pseudonym = secrets.token_hex(16)
-    connection.execute(
-        insert(Annotator), {"id": pseudonym, "role": role, "standing": Standing.ACTIVE, "created_at": now}
-    )
-    return pseudonym
 
 
 def claim(connection: Connection, annotator: str, now: datetime, plan: Plan) -> list[Leased]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, update
 
-from waon_build.annotation import database, decisions, queue
+from waon_build.annotation import database, decisions, people, queue
 from waon_build.annotation.copies import copy
 from waon_build.annotation.models import UNLIMITED, Annotator, Kind, Role, Standing, Task
 from waon_build.annotation.questions import load
@@ -44,7 +44,7 @@ class Campaign:
 
     def person(self, role: Role = Role.ANNOTATOR) -> str:
         with database.writing(self.engine) as connection:
-            return queue.add_annotator(connection, NOW, role)
+            return people.add(connection, NOW, role)
 
     def copy(self, task: int, kind: Kind, wanted: int = UNLIMITED, key: dict[str, Any] | None = None) -> int:
         with database.writing(self.engine) as connection:
