@@ -1,4 +1,4 @@
-"""`waon-build demo`: the whole way on a sample site, with a dozen pairs left for whoever tries the judging page."""
+"""`waon-build demo`: the whole way on a sample site, with some pairs left for whoever tries the judging page."""
 
 from __future__ import annotations
 
