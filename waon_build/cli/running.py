@@ -23,7 +23,8 @@ def ingest_recipe(recipe: Path, overrides: dict[str, Any]) -> None:
     pipeline.check(recipes.load(recipe, overrides))  # before the seconds that Prefect takes to start
     _hush_prefect()
     from flows import runtime
-    from flows.ingest import PartsFailedError, ingest
+    from flows.ingest import ingest
+    from flows.stages import PartsFailedError
 
     try:
         with Bars(people) as bars, runtime.watched_by(bars):
