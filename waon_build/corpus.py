@@ -17,7 +17,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # what reads no Parquet, as the server of annotators, does wi
 ROW_GROUP = 10_000
 SAMPLED_DROPS = 5
 """Dropped rows kept per reason and part, so that people can judge the filters too."""
+_TALLY = ".tally.json"
 
 
 class Part(NamedTuple):
@@ -116,40 +117,48 @@ class Corpus:
 
     def parts(self, stage: str) -> list[str]:
         """Names of the committed parts of a stage, sorted."""
-        try:
-            found = self.fs.ls(self.path(stage), detail=False, refresh=True)
-        except FileNotFoundError:
-            return []
-        suffix = ".tally.json"
-        return sorted(path.rsplit("/", 1)[-1][: -len(suffix)] for path in found if path.endswith(suffix))
+        return _parts_among(self._names(stage))
 
     def tally(self, stage: str, part: str) -> Tally | None:
-        """The tally of a committed part, or None when there is no such part."""
-        try:
-            data = self.fs.cat_file(self.path(stage, f"{part}.tally.json"))
-        except FileNotFoundError:
-            return None
-        try:
-            tally = Tally.from_json(json.loads(data))
-            if not tally.rows.adds_up or not isinstance(tally.files, dict):
-                raise ValueError("it does not add up")
-            return tally
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"{self.path(stage, part)}.tally.json: is damaged: delete it and run again to redo this part"
-            ) from error
+        """The tally of a committed part, or None when there is no such part. Raises InputError when it is damaged."""
+        [tally] = self._tallies(stage, [part])
+        return tally
 
     def tallies(self, stage: str) -> list[Tally]:
-        """The tallies of all committed parts of a stage, by part name."""
-        tallies = (self.tally(stage, part) for part in self.parts(stage))
-        return [tally for tally in tallies if tally is not None]
+        """The tallies of all committed parts of a stage, by part name. One listing, and reads that an object store
+        answers many at a time: stages ask for all tallies at once, never for one after the other."""
+        return [tally for tally in self._tallies(stage, self.parts(stage)) if tally is not None]
 
     def is_current(self, stage: str, part: Part) -> bool:
         """Whether a part is there as it should be, its files included."""
-        tally = self.tally(stage, part.name)
-        if tally is None or tally.fingerprint != part.fingerprint:
-            return False
-        return not self.is_local or all(os.path.exists(self.path(stage, name)) for name in tally.files.values())
+        return not self.pending(stage, [part])
+
+    def pending(self, stage: str, parts: Sequence[Part]) -> list[Part]:
+        """Those of `parts` that are not there as they should be: never made, made from something else, or with a
+        file that is gone."""
+        names = self._names(stage)
+        present = sorted(set(_parts_among(names)) & {part.name for part in parts})
+        there = {tally.part: tally for tally in self._tallies(stage, present) if tally is not None}
+        return [
+            part
+            for part in parts
+            if (tally := there.get(part.name)) is None
+            or tally.fingerprint != part.fingerprint
+            or not names.issuperset(tally.files.values())
+        ]
+
+    def _names(self, stage: str) -> set[str]:
+        """Names of all files of a stage."""
+        try:
+            return {path.rsplit("/", 1)[-1] for path in self.fs.ls(self.path(stage), detail=False, refresh=True)}
+        except FileNotFoundError:
+            return set()
+
+    def _tallies(self, stage: str, parts: Sequence[str]) -> list[Tally | None]:
+        """The tally of each of `parts`, None for one that is not there."""
+        paths = [self.path(stage, f"{part}{_TALLY}") for part in parts]
+        found = self.fs.cat_ranges(paths, None, None) if paths else []
+        return [_read_tally(path, data) for path, data in zip(paths, found, strict=True)]
 
     def file(self, stage: str, part: str, role: str = "rows") -> str | None:
         """The path of one file of a committed part (role: `rows`, `dropped`, `images`, `pages`), or None."""
@@ -426,6 +435,24 @@ class PartWriter:
             left |= {path.name for path in Path(folder).glob(f"{self.tally.part}.*-*.*")}
         for name in left - keep:
             self.corpus._discard(f"{folder}/{name}")
+
+
+def _parts_among(names: Iterable[str]) -> list[str]:
+    return sorted(name.removesuffix(_TALLY) for name in names if name.endswith(_TALLY))
+
+
+def _read_tally(path: str, data: bytes | Exception) -> Tally | None:
+    if isinstance(data, FileNotFoundError):
+        return None
+    if isinstance(data, Exception):
+        raise data
+    try:
+        tally = Tally.from_json(json.loads(data))
+        if not tally.rows.adds_up or not isinstance(tally.files, dict):
+            raise ValueError("it does not add up")
+        return tally
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: is damaged: delete it and run again to redo this part") from error
 
 
 def _no_such_part(path: str) -> InputError:

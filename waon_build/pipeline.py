@@ -83,7 +83,7 @@ def begin(stage: Stage, corpus: Corpus) -> tuple[list[Part], int]:
     if stage.name in ("extract", "text", "image"):
         for name in set(corpus.parts(stage.name)) - {part.name for part in wanted}:
             corpus.remove_part(stage.name, name)
-    parts = [part for part in wanted if not corpus.is_current(stage.name, part)]
+    parts = corpus.pending(stage.name, wanted)
     return parts, len(wanted) - len(parts)
 
 

@@ -7,7 +7,7 @@ fetched anew when the form they are stored in changes. A refusal is final.
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +31,8 @@ from waon_build.rights.tombstones import Tombstones
 
 __all__ = ["Fetch", "Plan"]
 
+_READERS = 8
+"""Parts with failures looked into at once: an object store answers slowly, and many questions at a time."""
 _SAMPLED = IMAGE.remove(IMAGE.get_field_index("reason"))
 """The columns of a sampled drop; its reason is the writer's."""
 
@@ -64,7 +66,10 @@ class Fetch:
         """One part for each batch that has URLs of its own."""
         stored = [VERSION, self.settings.shortest_side, self.settings.format, self.settings.quality]
         form = fingerprint(self.name, self.version, stored, [])
-        return [self._part(corpus, batch, form) for batch in list_batches(corpus) if batch.urls]
+        made = {tally.part: tally for tally in corpus.tallies(self.name)}
+        batches = [batch for batch in list_batches(corpus) if batch.urls]
+        with ThreadPoolExecutor(_READERS) as readers:
+            return list(readers.map(lambda batch: self._part(corpus, batch, form, made.get(batch.name)), batches))
 
     def run(self, corpus: Corpus, part: Part, progress: Progress | None = None) -> Tally:
         """Fetch one batch. Rows and tar are in the order of URLs, whatever the order of the answers."""
@@ -93,8 +98,7 @@ class Fetch:
             _write(writer, images, planned, spool, before)
             return writer.commit()
 
-    def _part(self, corpus: Corpus, batch: Batch, form: str) -> Part:
-        tally = corpus.tally(self.name, batch.name)
+    def _part(self, corpus: Corpus, batch: Batch, form: str, tally: Tally | None) -> Part:
         again = int(tally.fingerprint.rpartition("-")[2]) + self._has_due(corpus, tally) if tally else 0
         return Part(batch.name, batch.generation, f"{form}-{batch.url_digest}-{again}")
 
