@@ -52,8 +52,15 @@ class SiteSource(_Section):
     kind: Literal["site"]
     seeds: list[str] = Field(min_length=1, description="Addresses to start from. Each origin is one part.")
     sitemaps: bool = Field(True, description="Also start from the site's sitemaps (robots.txt or /sitemap.xml).")
-    max_pages: int = Field(1000, ge=1, description="Pages to take from one origin.")
+    max_pages: int = Field(1000, ge=1, description="Pages to take from one origin in one visit.")
     max_depth: int = Field(5, ge=0, description="Links to follow from a seed.")
+    recrawl_after_days: float | None = Field(
+        7.0,
+        ge=0,
+        description="A later run visits the site again once this long has passed, and takes the pages that are new "
+        "or have changed; what earlier visits took stays. null: once is enough. Changed seeds or limits make the "
+        "next run visit it whatever this says.",
+    )
 
 
 class TableSource(_Section):

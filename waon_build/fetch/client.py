@@ -8,8 +8,8 @@ starts over. No cookies, no proxies, no second try of what was refused.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Mapping
+from types import MappingProxyType, TracebackType
 from typing import Final
 from urllib.parse import urljoin
 
@@ -96,7 +96,7 @@ _REFUSAL: Final = {
     "tdm_reservation": REFUSED_BY_TDMREP,
     "content_usage": REFUSED_BY_CONTENT_USAGE,
 }
-_HEADERS: Final = {
+_HEADERS: Final[dict[str, dict[str, str]]] = {
     "image": {"Accept": "image/webp,image/png,image/jpeg,image/*;q=0.8,*/*;q=0.5", "Accept-Encoding": "identity"},
     "page": {"Accept": "text/html,application/xhtml+xml,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"},
     "sitemap": {"Accept": "application/xml,text/plain,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"},
@@ -171,21 +171,26 @@ class Client:
         kind: str = "image",
         max_bytes: int | None = None,
         withdrawn: Callable[[str], bool] = lambda url: False,
+        conditions: Mapping[str, str] = MappingProxyType({}),
     ) -> Reply:
         """Ask for `url`, and again within `settings.retries` for what may succeed.
 
         kind: `image`, or, on one site, `page` and `sitemap` (whose own X-Robots-Tag speaks of search results,
         not of reading it): these two are not followed to another origin. max_bytes: of the decoded body;
-        `settings.max_bytes` by default. withdrawn: whether an address was taken down, asked of every redirect."""
+        `settings.max_bytes` by default. withdrawn: whether an address was taken down, asked of every redirect.
+        conditions: headers that ask `url` itself, and nothing it redirects to, for its body only if it has changed
+        (RFC 9110, section 13): a status of 304 says that it has not."""
         limit = self.settings.max_bytes if max_bytes is None else max_bytes
         for attempt in range(self.settings.retries + 1):
-            reply = await self._follow(url, kind, limit, withdrawn)
+            reply = await self._follow(url, kind, limit, withdrawn, conditions)
             if not reply.retryable or reply.reason in _FOR_A_LATER_RUN or attempt == self.settings.retries:
                 break
             await asyncio.sleep(backoff_seconds(url, attempt, self._backoff))
         return reply
 
-    async def _follow(self, url: str, kind: str, limit: int, withdrawn: Callable[[str], bool]) -> Reply:
+    async def _follow(
+        self, url: str, kind: str, limit: int, withdrawn: Callable[[str], bool], conditions: Mapping[str, str]
+    ) -> Reply:
         """One try: the request and its redirects."""
         reply = Reply(url, final_url=url)
         seconds = self.settings.timeout_seconds
@@ -213,7 +218,8 @@ class Client:
                 _add(reply.rights, said)
                 return next((_REFUSAL[evidence.signal] for evidence in said if evidence.refuses), "")
 
-            answer = await self._ask(asked, kind, limit, seconds, judged, rules.crawl_delay)
+            headers = {**_HEADERS[kind], **(conditions if len(visited) == 1 else {})}
+            answer = await self._ask(asked, headers, limit, seconds, judged, rules.crawl_delay)
             seconds -= answer.seconds
             reply.status, reply.headers = answer.status, answer.headers
             location = answer.header("location")
@@ -225,17 +231,18 @@ class Client:
     async def _ask(
         self,
         url: URL,
-        kind: str,
+        headers: Mapping[str, str],
         limit: int,
         seconds: float,
-        judged: Callable[[Answer], str] | None = None,
-        crawl_delay: float = 0.0,
+        judged: Callable[[Answer], str] | None,
+        crawl_delay: float,
     ) -> Answer:
         """One request when the host's turn has come, and what is learnt of the host from its answer."""
         host = url.raw_host or ""
         try:
             async with self._politeness.slot(host, crawl_delay), self._under_way:
-                answer = await transfer(self._session, url, _HEADERS[kind], limit, seconds, judged, kind == "rights")
+                # What tells of rights is judged by nobody, and its beginning will do.
+                answer = await transfer(self._session, url, headers, limit, seconds, judged, judged is None)
         except HostRests:
             return Answer(reason=HOST_RESTS, retryable=True)
         if answer.status in (429, 503):
@@ -295,7 +302,7 @@ class Client:
         for _ in range(_ROBOTS_REDIRECTS + 1):
             if isinstance(asked, Reason):
                 break
-            answer = await self._ask(asked, "rights", limit, seconds, None, crawl_delay)
+            answer = await self._ask(asked, _HEADERS["rights"], limit, seconds, None, crawl_delay)
             seconds -= answer.seconds
             if answer.status not in REDIRECTS or answer.reason:
                 break

@@ -10,7 +10,7 @@ from __future__ import annotations
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import IO
 
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from waon_build.batches import Batch, candidates_of, list_batches
 from waon_build.corpus import Corpus, Part, PartWriter, fingerprint
+from waon_build.due import is_due
 from waon_build.fetch.client import TAKEN_DOWN, Client
 from waon_build.fetch.decode import VERSION
 from waon_build.fetch.gather import ClientFactory, Gathering, Progress
@@ -111,8 +112,9 @@ class Fetch:
         return any(self._is_due(row["attempts"], row["fetched_at"]) for row in rows)
 
     def _is_due(self, attempts: int, fetched_at: str) -> bool:
-        pause = timedelta(hours=self.settings.retry_after_hours)
-        return attempts < self.settings.max_attempts and datetime.fromisoformat(fetched_at) + pause <= datetime.now(UTC)
+        return attempts < self.settings.max_attempts and is_due(
+            fetched_at, timedelta(hours=self.settings.retry_after_hours)
+        )
 
     def _stays(self, image: Image, fits: bool) -> bool:
         """Whether what is known of a URL is all there is to know."""

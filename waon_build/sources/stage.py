@@ -22,6 +22,7 @@ from waon_build.records import CANDIDATE, InputError, Tally, digest16
 from waon_build.sources import table, warc
 from waon_build.sources.html import NO_ADDRESS, NO_CAPTION, NOT_HTTP, TOO_MANY_ON_PAGE, read_page
 from waon_build.sources.site import crawls
+from waon_build.sources.visits import brought_pages, site_of
 
 
 class _File(NamedTuple):
@@ -52,7 +53,7 @@ class Extract:
         parts = [
             Part(tally.part, f"crawl:{tally.part}", fingerprint(self.name, self.version, settings, [tally.digest]))
             for tally in corpus.tallies("crawl")
-            if tally.part in wanted
+            if site_of(tally.part) in wanted and brought_pages(tally)
         ]
         for index, source in enumerate(self.recipe.sources):
             if isinstance(source, WarcSource):
