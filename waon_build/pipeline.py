@@ -41,11 +41,13 @@ from waon_build.export.selection import Accepted
 from waon_build.fetch.client import Client
 from waon_build.fetch.origin import Origins
 from waon_build.fetch.politeness import Politeness
+from waon_build.fetch.recheck import Recheck
 from waon_build.fetch.stage import Fetch, Plan
 from waon_build.filters.stage import FilterImage, FilterText
 from waon_build.recipe import Recipe, SiteSource
 from waon_build.records import Counts, InputError, Tally, normalised
 from waon_build.rights.tombstones import Tombstones
+from waon_build.sources.page_rights import page_rights
 from waon_build.sources.site import Crawl
 from waon_build.sources.stage import Extract
 
@@ -53,6 +55,9 @@ if TYPE_CHECKING:
     from waon_build.audit.annotation.audit import Audit
 
 STAGES = ("crawl", "extract", "text", "plan", "fetch", "image", "dedup", "route")
+"""Of a run, from the sources to the queue."""
+REFRESH = ("recheck", "dedup", "route")
+"""Of a refresh: what refuses by now leaves the queue."""
 
 
 def open_corpus(recipe: Recipe) -> Corpus:
@@ -61,7 +66,7 @@ def open_corpus(recipe: Recipe) -> Corpus:
 
 
 def stages(recipe: Recipe, pool: Executor | None = None) -> list[Stage]:
-    """All stages in order. pool: runs the decoding of images, beside the network."""
+    """All stages in order, of a run and of a refresh. pool: runs the decoding of images, beside the network."""
     client = partial(Client, recipe.fetch, Politeness.of(recipe.fetch), Origins())
     return [
         *([Crawl(recipe, client)] if _crawls(recipe) else []),
@@ -70,6 +75,7 @@ def stages(recipe: Recipe, pool: Executor | None = None) -> list[Stage]:
         Plan(recipe),
         Fetch(recipe, pool, client),
         FilterImage(recipe),
+        Recheck(recipe, client, page_rights),
         Dedup(recipe, frozen=partial(_frozen_pairs, recipe)),
         Route(recipe),
     ]

@@ -125,6 +125,27 @@ class FetchSettings(_Section):
     quality: int = Field(90, ge=1, le=100, description="Of stored jpg and webp.")
 
 
+class RefreshSettings(_Section):
+    """What is asked again of the links and pages of kept pairs: whether they are there, and still allow it."""
+
+    after_days: float = Field(30.0, ge=0, description="A link is asked again once this long has passed.")
+    pages: bool = Field(
+        True, description="Also ask for the page of each pair: its robots meta and headers may refuse by now."
+    )
+    urls_per_run: int = Field(
+        100_000,
+        ge=1,
+        description="Links of a run at most, in whole parts, those that have waited longest first; the rest waits "
+        "for the next run.",
+    )
+    dead_after: int = Field(
+        3,
+        ge=1,
+        description="Checks in a row, at least `fetch.retry_after_hours` apart, that find nothing (404, 410, no such "
+        "host) before a link is called dead. A dead link is reported; its picture stays.",
+    )
+
+
 class TextFilters(_Section):
     """When a caption is dropped, before any download."""
 
@@ -329,6 +350,7 @@ class Recipe(_Section):
     dedup: DedupSettings = Field(default_factory=DedupSettings, description="What is the same picture.")
     annotation: AnnotationSettings = Field(default_factory=AnnotationSettings, description="The queue.")
     export: ExportSettings = Field(default_factory=ExportSettings, description="The shards.")
+    refresh: RefreshSettings = Field(default_factory=RefreshSettings, description="What is asked again.")
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings, description="Where the work runs.")
 
 

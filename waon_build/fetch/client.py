@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from types import MappingProxyType, TracebackType
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urljoin
 
 import aiohttp
@@ -84,6 +84,11 @@ REFUSALS: Final = frozenset(
 )
 """Reasons that are final and a matter of permission (`Image.status` is `refused`); all others are failures."""
 
+REFUSED_BY: Final = frozenset(
+    {REFUSED_BY_ROBOTS_TXT, REFUSED_BY_X_ROBOTS_TAG, REFUSED_BY_TDMREP, REFUSED_BY_CONTENT_USAGE}
+)
+"""The refusals that are somebody's own words."""
+
 LEFT_THE_SITE = reason_of_asking(
     "left_the_site",
     what="A page or sitemap that redirects to another origin.",
@@ -96,12 +101,25 @@ _REFUSAL: Final = {
     "tdm_reservation": REFUSED_BY_TDMREP,
     "content_usage": REFUSED_BY_CONTENT_USAGE,
 }
-_HEADERS: Final[dict[str, dict[str, str]]] = {
-    "image": {"Accept": "image/webp,image/png,image/jpeg,image/*;q=0.8,*/*;q=0.5", "Accept-Encoding": "identity"},
-    "page": {"Accept": "text/html,application/xhtml+xml,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"},
-    "sitemap": {"Accept": "application/xml,text/plain,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"},
-    "rights": {"Accept": "text/plain,application/json,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"},
+
+
+class _Kind(NamedTuple):
+    """How something is asked for."""
+
+    method: str
+    headers: dict[str, str]
+
+
+_IMAGE: Final = {"Accept": "image/webp,image/png,image/jpeg,image/*;q=0.8,*/*;q=0.5", "Accept-Encoding": "identity"}
+_KINDS: Final = {
+    "image": _Kind("GET", _IMAGE),
+    "head": _Kind("HEAD", _IMAGE),
+    "first_byte": _Kind("GET", {**_IMAGE, "Range": "bytes=0-0"}),
+    "page": _Kind("GET", {"Accept": "text/html,application/xhtml+xml,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"}),
+    "sitemap": _Kind("GET", {"Accept": "application/xml,text/plain,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"}),
+    "rights": _Kind("GET", {"Accept": "text/plain,application/json,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"}),
 }
+_ON_ONE_SITE: Final = ("page", "sitemap")
 _ROBOTS_REDIRECTS: Final = 5
 _NO_SUCH_HOST: Final = frozenset({ADDRESS_NOT_PUBLIC, NAME_NOT_RESOLVED, TLS_FAILED, HOST_RESTS})
 _FOR_A_LATER_RUN: Final = frozenset({ROBOTS_UNREACHABLE, HOST_RESTS})
@@ -176,7 +194,8 @@ class Client:
         """Ask for `url`, and again within `settings.retries` for what may succeed.
 
         kind: `image`, or, on one site, `page` and `sitemap` (whose own X-Robots-Tag speaks of search results,
-        not of reading it): these two are not followed to another origin. max_bytes: of the decoded body;
+        not of reading it): these two are not followed to another origin. `head` and `first_byte` ask whether an
+        image is still there: see `looking.py`. max_bytes: of the decoded body;
         `settings.max_bytes` by default. withdrawn: whether an address was taken down, asked of every redirect.
         conditions: headers that ask `url` itself, and nothing it redirects to, for its body only if it has changed
         (RFC 9110, section 13): a status of 304 says that it has not."""
@@ -204,7 +223,7 @@ class Client:
                 return _ended(reply, TAKEN_DOWN)
             if asked in visited:
                 return _ended(reply, REDIRECT_LOOP)
-            if kind != "image" and any(asked.origin() != before.origin() for before in visited):
+            if kind in _ON_ONE_SITE and any(asked.origin() != before.origin() for before in visited):
                 return _ended(reply, LEFT_THE_SITE)
             visited.add(asked)
             rules = await self._rules(asked.origin())
@@ -218,8 +237,10 @@ class Client:
                 _add(reply.rights, said)
                 return next((_REFUSAL[evidence.signal] for evidence in said if evidence.refuses), "")
 
-            headers = {**_HEADERS[kind], **(conditions if len(visited) == 1 else {})}
-            answer = await self._ask(asked, headers, limit, seconds, judged, rules.crawl_delay)
+            request = _KINDS[kind]
+            if len(visited) == 1:
+                request = _Kind(request.method, {**request.headers, **conditions})
+            answer = await self._ask(asked, request, limit, seconds, judged, rules.crawl_delay)
             seconds -= answer.seconds
             reply.status, reply.headers = answer.status, answer.headers
             location = answer.header("location")
@@ -231,7 +252,7 @@ class Client:
     async def _ask(
         self,
         url: URL,
-        headers: Mapping[str, str],
+        request: _Kind,
         limit: int,
         seconds: float,
         judged: Callable[[Answer], str] | None,
@@ -242,7 +263,9 @@ class Client:
         try:
             async with self._politeness.slot(host, crawl_delay), self._under_way:
                 # What tells of rights is judged by nobody, and its beginning will do.
-                answer = await transfer(self._session, url, headers, limit, seconds, judged, judged is None)
+                answer = await transfer(
+                    self._session, url, request.headers, limit, seconds, judged, judged is None, request.method
+                )
         except HostRests:
             return Answer(reason=HOST_RESTS, retryable=True)
         if answer.status in (429, 503):
@@ -302,7 +325,7 @@ class Client:
         for _ in range(_ROBOTS_REDIRECTS + 1):
             if isinstance(asked, Reason):
                 break
-            answer = await self._ask(asked, _HEADERS["rights"], limit, seconds, None, crawl_delay)
+            answer = await self._ask(asked, _KINDS["rights"], limit, seconds, None, crawl_delay)
             seconds -= answer.seconds
             if answer.status not in REDIRECTS or answer.reason:
                 break

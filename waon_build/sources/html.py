@@ -8,7 +8,7 @@ end before they are parsed. Nothing here reads files or asks the network.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -21,6 +21,7 @@ from waon_build.sources.addresses import Attributes, absolute, address, is_read
 from waon_build.sources.depth import PAGE_TOO_DEEP, is_too_deep
 from waon_build.sources.encoding import decode
 from waon_build.sources.figures import IMAGES, LONGEST_TEXT, figure_captions, folded
+from waon_build.sources.page_rights import named, said
 from waon_build.sources.surroundings import Surroundings, markable
 
 PAGE_TOO_LARGE = Reason(
@@ -131,7 +132,7 @@ def read_page(
         return Page(PAGE_TOO_DEEP)
     tree = LexborHTMLParser(raw)
     metas = [meta.attributes for meta in tree.tags("meta")]
-    evidence = rights.statements(url, [*headers, *_as_headers(metas)], _named(metas))
+    evidence = said(url, headers, metas)
     if any(statement.refuses for statement in evidence):
         return Page(PAGE_REFUSED)
     return _Reader(tree, url, language, settings, source, evidence).read(_declared(tree, headers, metas))
@@ -275,24 +276,6 @@ def _header(headers: Sequence[Header], name: str) -> str:
     return next((value for key, value in headers if key.lower() == name), "")
 
 
-def _named(metas: Iterable[Attributes]) -> list[tuple[str, str]]:
-    """(name, content) of the meta elements that have both."""
-    return [
-        ((meta["name"] or "").strip().lower(), meta["content"] or "")
-        for meta in metas
-        if "name" in meta and "content" in meta
-    ]
-
-
-def _as_headers(metas: Iterable[Attributes]) -> list[Header]:
-    """What `<meta http-equiv="X-Robots-Tag">` says, as the header that it stands for."""
-    return [
-        ("x-robots-tag", meta.get("content") or "")
-        for meta in metas
-        if (meta.get("http-equiv") or "").strip().lower() == "x-robots-tag"
-    ]
-
-
 def _declared(tree: LexborHTMLParser, headers: Sequence[Header], metas: Sequence[Attributes]) -> list[str]:
     """What the page says its language is, most trusted first."""
     root = tree.root.attributes if tree.root is not None else {}
@@ -300,7 +283,7 @@ def _declared(tree: LexborHTMLParser, headers: Sequence[Header], metas: Sequence
     said += [
         meta.get("content") or "" for meta in metas if (meta.get("http-equiv") or "").lower() == "content-language"
     ]
-    said += [content for name, content in _named(metas) if name == "language"]
+    said += [content for name, content in named(metas) if name == "language"]
     return [one for one in said if one]
 
 
