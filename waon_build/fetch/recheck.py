@@ -162,7 +162,7 @@ class Recheck:
 
     def _checked(self, link: Link, misses: int, reply: Reply) -> Check:
         """What an answer says of a link."""
-        at = datetime.now(UTC).isoformat(timespec="seconds")
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")  # so that parts take turns
         check = Check(link.kind, link.url, "unknown", str(reply.reason), reply.status, misses, reply.rights, at)
         if not reply.reason:
             check.status, check.misses = "alive", 0
