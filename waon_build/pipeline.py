@@ -34,6 +34,7 @@ from waon_build.audit.state import State
 from waon_build.audit.state import state as read_state
 from waon_build.corpus import Corpus, Part, Stage
 from waon_build.dedup.stage import Dedup
+from waon_build.export.earlier import released_pairs
 from waon_build.export.facts import Provenance
 from waon_build.export.release import Release
 from waon_build.export.release import export as write_release
@@ -142,8 +143,10 @@ def export_tasks(
 
 
 def export(recipe: Recipe, name: str | None = None, progress: Callable[[int, int], None] | None = None) -> Release:
-    """Decide what the answers so far decide, and write the accepted pairs as a release."""
+    """Decide what the answers so far decide, and write the accepted pairs as a release. Raises InputError when the
+    dedup table is not the recipe's."""
     corpus = open_corpus(recipe)
+    Dedup(recipe).check_rules(corpus)
     with database.opened(recipe) as engine:
         decisions.decide(engine, recipe.annotation)
         questions = load_questions(recipe.annotation.guideline)
@@ -222,5 +225,6 @@ def _publishable(recipe: Recipe, pair: decided.AcceptedPair) -> Accepted:
 
 
 def _frozen_pairs(recipe: Recipe) -> set[str]:
+    """What was judged, and what was released: by a database that is no more, say."""
     with database.opened(recipe) as engine:
-        return decided.frozen_pairs(engine)
+        return decided.frozen_pairs(engine) | released_pairs(open_corpus(recipe))
