@@ -9,6 +9,7 @@ on an object store they stay until somebody lists and removes what no tally name
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -35,6 +36,12 @@ ROW_GROUP = 10_000
 SAMPLED_DROPS = 5
 """Dropped rows kept per reason and part, so that people can judge the filters too."""
 _TALLY = ".tally.json"
+_UNWRITABLE = (
+    *map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)),
+    "database or disk is full",
+    "attempt to write a readonly database",
+)
+"""What errors say when nothing can be written: each library has exceptions of its own."""
 
 
 class Part(NamedTuple):
@@ -322,16 +329,22 @@ class PartWriter:
     def __enter__(self) -> PartWriter:
         import pyarrow.parquet as pq
 
-        self._scratch = self.corpus.scratch()
-        self.folder = self._scratch.__enter__()
+        with _told_when_unwritable(self.corpus.url):
+            self._scratch = self.corpus.scratch()
+            self.folder = self._scratch.__enter__()
         self._rows = pq.ParquetWriter(f"{self.folder}/rows.parquet", self.schema, compression="zstd")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._rows.close()
-        self._scratch.__exit__(kind, error, trace)
+        with _told_when_unwritable(self.corpus.url):
+            try:
+                self._rows.close()
+            finally:
+                self._scratch.__exit__(kind, error, trace)
+                if error is not None:
+                    raise error
 
     @property
     def rows(self) -> Counts:
@@ -435,6 +448,23 @@ class PartWriter:
             left |= {path.name for path in Path(folder).glob(f"{self.tally.part}.*-*.*")}
         for name in left - keep:
             self.corpus._discard(f"{folder}/{name}")
+
+
+@contextmanager
+def _told_when_unwritable(url: str) -> Iterator[None]:
+    """A disk that is full, or that takes nothing any more, becomes one line, whoever noticed it: Python, Arrow,
+    DuckDB or SQLite. What is not committed is made again by the next run."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        problem = next((sign for sign in _UNWRITABLE if sign in str(error)), "")
+        if not problem:
+            raise
+        raise InputError(
+            f"{url}: cannot be written ({problem}): make room or allow it, and run again; what is committed stays"
+        ) from error
 
 
 def _parts_among(names: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from socket import EAI_AGAIN
+from socket import EAI_NODATA, EAI_NONAME
 from tempfile import SpooledTemporaryFile
 from typing import Final
 
@@ -56,6 +56,8 @@ BODY_TOO_LARGE = reason_of_asking(
 )
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_NO_SUCH_NAME: Final = (EAI_NONAME, EAI_NODATA)
+"""What a name server that works says of a host; all else says something of the name server, or the network."""
 _CHUNK: Final = 1 << 16
 _IN_MEMORY: Final = 1 << 20
 """Bytes of a body that is under way; the rest waits on disk: hundreds are under way, and some are slow."""
@@ -196,7 +198,7 @@ def _mishap(error: Exception) -> tuple[Reason, bool]:
         case aiohttp.ClientConnectorDNSError(os_error=NotPublicError()):
             return ADDRESS_NOT_PUBLIC, False
         case aiohttp.ClientConnectorDNSError(os_error=cause):
-            return NAME_NOT_RESOLVED, cause.errno == EAI_AGAIN
+            return NAME_NOT_RESOLVED, cause.errno not in _NO_SUCH_NAME
         case aiohttp.ClientSSLError() | ssl.SSLError():
             return TLS_FAILED, False
         case aiohttp.InvalidURL():
