@@ -18,7 +18,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -98,6 +98,8 @@ class Corpus:
                 "protocol needs (for s3://: pip install 'waon_build[s3]')"
             ) from error
         self.root = self.root.rstrip("/")
+        self._read_before: dict[tuple[str, str], bytes] = {}
+        """Tallies of an object store, by path and tag: a run asks for each several times."""
 
     @property
     def is_local(self) -> bool:
@@ -124,48 +126,64 @@ class Corpus:
 
     def parts(self, stage: str) -> list[str]:
         """Names of the committed parts of a stage, sorted."""
-        return _parts_among(self._names(stage))
+        return _parts_among(self._listed(stage))
 
     def tally(self, stage: str, part: str) -> Tally | None:
         """The tally of a committed part, or None when there is no such part. Raises InputError when it is damaged."""
-        [tally] = self._tallies(stage, [part])
+        [tally] = self._tallies(stage, [part], {})
         return tally
 
     def tallies(self, stage: str) -> list[Tally]:
         """The tallies of all committed parts of a stage, by part name. One listing, and reads that an object store
         answers many at a time: stages ask for all tallies at once, never for one after the other."""
-        return [tally for tally in self._tallies(stage, self.parts(stage)) if tally is not None]
+        listed = self._listed(stage)
+        return [tally for tally in self._tallies(stage, _parts_among(listed), listed) if tally is not None]
 
     def is_current(self, stage: str, part: Part) -> bool:
-        """Whether a part is there as it should be, its files included."""
-        return not self.pending(stage, [part])
+        """Whether a part is there as it should be, its files included. Of many parts, see `pending`."""
+        tally = self.tally(stage, part.name)
+        if tally is None or tally.fingerprint != part.fingerprint:
+            return False
+        return all(self.fs.exists(self.path(stage, name)) for name in tally.files.values())
 
     def pending(self, stage: str, parts: Sequence[Part]) -> list[Part]:
         """Those of `parts` that are not there as they should be: never made, made from something else, or with a
         file that is gone."""
-        names = self._names(stage)
-        present = sorted(set(_parts_among(names)) & {part.name for part in parts})
-        there = {tally.part: tally for tally in self._tallies(stage, present) if tally is not None}
+        listed = self._listed(stage)
+        present = sorted(set(_parts_among(listed)) & {part.name for part in parts})
+        there = {tally.part: tally for tally in self._tallies(stage, present, listed) if tally is not None}
         return [
             part
             for part in parts
             if (tally := there.get(part.name)) is None
             or tally.fingerprint != part.fingerprint
-            or not names.issuperset(tally.files.values())
+            or not listed.keys() >= set(tally.files.values())
         ]
 
-    def _names(self, stage: str) -> set[str]:
-        """Names of all files of a stage."""
+    def _listed(self, stage: str) -> dict[str, str]:
+        """Names of all files of a stage, each with the tag of its content, "" where the store gives none."""
         try:
-            return {path.rsplit("/", 1)[-1] for path in self.fs.ls(self.path(stage), detail=False, refresh=True)}
+            found = self.fs.ls(self.path(stage), detail=not self.is_local, refresh=True)
         except FileNotFoundError:
-            return set()
+            return {}
+        if self.is_local:
+            return {path.rsplit("/", 1)[-1]: "" for path in found}
+        return {info["name"].rsplit("/", 1)[-1]: str(info.get("ETag", "")) for info in found}
 
-    def _tallies(self, stage: str, parts: Sequence[str]) -> list[Tally | None]:
-        """The tally of each of `parts`, None for one that is not there."""
-        paths = [self.path(stage, f"{part}{_TALLY}") for part in parts]
-        found = self.fs.cat_ranges(paths, None, None) if paths else []
-        return [_read_tally(path, data) for path, data in zip(paths, found, strict=True)]
+    def _tallies(self, stage: str, parts: Sequence[str], tags: Mapping[str, str]) -> list[Tally | None]:
+        """The tally of each of `parts`, None for one that is not there. What was read before is not read again while
+        it has the same tag."""
+        names = [f"{part}{_TALLY}" for part in parts]
+        keys = {name: (self.path(stage, name), tags.get(name, "")) for name in names}
+        wanted = [keys[name][0] for name in names if keys[name] not in self._read_before]
+        found = dict(zip(wanted, self.fs.cat_ranges(wanted, None, None) if wanted else (), strict=True))
+        tallies = []
+        for path, tag in keys.values():
+            data = found[path] if path in found else self._read_before[path, tag]
+            tallies.append(_read_tally(path, data))
+            if tag and isinstance(data, bytes):
+                self._read_before[path, tag] = data
+        return tallies
 
     def file(self, stage: str, part: str, role: str = "rows") -> str | None:
         """The path of one file of a committed part (role: `rows`, `dropped`, `images`, `pages`), or None."""

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 from waon_build.corpus import Corpus, Part, fingerprint
 from waon_build.fetch.client import REFUSED_BY
@@ -96,6 +97,10 @@ class Recheck:
             for name in names
             if name in chosen or name in made
         ]
+
+    def hosts(self, corpus: Corpus, part: Part) -> set[str]:
+        """The hosts of the images and pages of one part, redirects aside."""
+        return {urlsplit(link.url).hostname or "" for link in links_of(corpus, part.source, self._settings.pages)}
 
     def run(self, corpus: Corpus, part: Part) -> Tally:
         """Ask again what is due of one part. Tombstones are written before the part: a run that is killed in between

@@ -18,7 +18,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from waon_build.corpus import Corpus, Part, PartWriter, fingerprint, part_name
 from waon_build.recipe import Recipe, RecipeError, SiteSource
@@ -111,6 +111,10 @@ class Crawl:
             first = Part(part_name(site.origin), site.origin, scope)
             parts += visits_wanted(corpus, first, visits.get(first.name, []), site.pause)
         return parts
+
+    def hosts(self, corpus: Corpus, part: Part) -> list[str]:
+        """The one host of its origin."""
+        return [urlsplit(part.source).hostname or ""]
 
     def run(self, corpus: Corpus, part: Part) -> Tally:
         """Visit one origin. A site that gave no page for a passing cause is committed as not current, so
