@@ -288,6 +288,22 @@ def test_bad_news_of_a_head_request_is_not_believed_before_a_get_says_so(world: 
     assert world.pictures.asked_for("/0.png") == ["HEAD", "GET"]
 
 
+def test_a_host_that_knows_no_head_request_is_not_in_trouble(world: World) -> None:
+    """Ten failures in a row would have it rest."""
+    shown = {f"/{number}.png": picture(number) for number in range(15)}
+    rows = "".join(f"{world.pictures.origin}{path},第{number}の祭りの写真\n" for number, path in enumerate(shown))
+    (world.path.parent / "many.csv").write_text(f"url,caption\n{rows}", encoding="utf-8")
+    world.pictures.answers |= shown
+    world.settings |= {
+        "corpus": f"{world.settings['corpus']}-many",
+        "sources": [{"kind": "table", "paths": [str(world.path.parent / "many.csv")]}],
+    }
+    world.run(*UP_TO_DEDUP)
+    for answer in shown.values():
+        answer.head = 501
+    assert world.recheck().rows.kept == 15
+
+
 def test_a_server_that_heeds_ranges_is_asked_for_one_byte(world: World) -> None:
     answer = world.pictures.answers["/0.png"]
     answer.status, answer.head, answer.body = 206, 405, b"x"

@@ -121,6 +121,8 @@ _KINDS: Final = {
 }
 _ON_ONE_SITE: Final = ("page", "sitemap")
 _ROBOTS_REDIRECTS: Final = 5
+NOT_IMPLEMENTED: Final = 501
+"""What many servers say to HEAD, however well they are."""
 _NO_SUCH_HOST: Final = frozenset({ADDRESS_NOT_PUBLIC, NAME_NOT_RESOLVED, TLS_FAILED, HOST_RESTS})
 _FOR_A_LATER_RUN: Final = frozenset({ROBOTS_UNREACHABLE, HOST_RESTS})
 
@@ -270,7 +272,8 @@ class Client:
             return Answer(reason=HOST_RESTS, retryable=True)
         if answer.status in (429, 503):
             self._politeness.pause(host, retry_after(answer.header("retry-after")) or self._backoff)
-        if answer.status >= 500 or answer.reason in (TIMED_OUT, CONNECTION_FAILED):
+        has_trouble = answer.status >= 500 and answer.status != NOT_IMPLEMENTED
+        if has_trouble or answer.reason in (TIMED_OUT, CONNECTION_FAILED):
             self._politeness.failed(host)
         elif answer.status:
             self._politeness.answered(host)
