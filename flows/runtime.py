@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from flows import server
 from waon_build import pipeline
 from waon_build import recipe as recipes
 from waon_build.ending import end_on_ctrl_c, end_with_parent, leave
@@ -79,7 +80,8 @@ def run_as_script(
     end_on_ctrl_c()
     try:
         check(recipes.load(sys.argv[1]))
-        flow(sys.argv[1])
+        with server.needed():
+            flow(sys.argv[1])
     except InputError as error:
         print(error, file=sys.stderr)
         leave(2)

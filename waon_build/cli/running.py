@@ -22,12 +22,12 @@ def ingest_recipe(recipe: Path, overrides: dict[str, Any]) -> None:
 
     pipeline.check(recipes.load(recipe, overrides))  # before the seconds that Prefect takes to start
     _hush_prefect()
-    from flows import runtime
+    from flows import runtime, server
     from flows.ingest import ingest
     from flows.stages import PartsFailedError
 
     try:
-        with Bars(people) as bars, runtime.watched_by(bars):
+        with server.needed(), Bars(people) as bars, runtime.watched_by(bars):
             ingest(str(recipe), overrides)
     except PartsFailedError as error:
         say(str(error))
@@ -40,10 +40,10 @@ def export_recipe(recipe: Path, overrides: dict[str, Any], name: str | None = No
 
     recipes.load(recipe, overrides)
     _hush_prefect()
-    from flows import runtime
+    from flows import runtime, server
     from flows.export import export
 
-    with Bars(people) as bars, runtime.watched_by(bars):
+    with server.needed(), Bars(people) as bars, runtime.watched_by(bars):
         return export(str(recipe), overrides, name)
 
 
