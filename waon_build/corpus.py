@@ -17,12 +17,12 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import is_dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import fsspec
 
@@ -69,6 +69,16 @@ class Stage(Protocol):
 
     def run(self, corpus: Corpus, part: Part) -> Tally:
         """Make and commit one part."""
+
+
+@runtime_checkable
+class AsksHosts(Protocol):
+    """A `network` stage that says whom a part asks. Where parts run in several processes, each keeps its own
+    account of a host, so two parts that ask one host never run at once; of a stage that does not say, no
+    two parts do."""
+
+    def hosts(self, corpus: Corpus, part: Part) -> Collection[str]:
+        """The hosts that a part asks, redirects aside."""
 
 
 def fingerprint(stage: str, version: int, settings: Any, inputs: Iterable[str]) -> str:
