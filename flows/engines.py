@@ -18,9 +18,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
+from multiprocessing.util import Finalize
 from typing import Any, Protocol
 from urllib.parse import urlsplit
+
+from prefect.logging.handlers import APILogHandler
 
 from flows import runtime
 from flows.turns import KeptApart, nothing
@@ -44,6 +47,9 @@ class Work(Protocol):
     part: Part
 
     def __call__(self) -> Tally: ...
+
+    def logged(self) -> None:
+        """All is said of this part: what is logged gets to where it is kept, whatever becomes of the process."""
 
 
 class Engine(Protocol):
@@ -87,10 +93,8 @@ def running(recipe: Recipe) -> Iterator[Engine]:
             yield engine
         return
     check(settings)
-    start = _dask if settings.engine == "dask" else _ray
     with ExitStack() as stack:
-        stack.enter_context(_prefect_for_workers(settings))
-        yield start(recipe, stack)
+        yield _Cluster(recipe, stack)
 
 
 class _Local:
@@ -129,13 +133,22 @@ class _Cluster:
 
     pool: runtime.Workers | None = None
 
-    def __init__(self, recipe: Recipe, workers: int, submit: Submit) -> None:
+    def __init__(self, recipe: Recipe, stack: ExitStack) -> None:
         self.recipe = recipe
-        self.workers = workers
-        self._submit = submit
+        self._stack = stack
+
+    @cached_property
+    def _started(self) -> tuple[int, Submit]:
+        """The cluster, from when there is a part to make: a run with nothing new does not wait for it."""
+        self._stack.enter_context(_prefect_for_workers(self.recipe.runtime))
+        start = _dask if self.recipe.runtime.engine == "dask" else _ray
+        return start(self.recipe.runtime, self._stack)
 
     def at_once(self, stage: Stage) -> int:
-        return {"cpu": self.workers * 2, "network": self.workers, "global": 1}[stage.kind]
+        if stage.kind == "global":
+            return 1
+        workers, _ = self._started
+        return workers * 2 if stage.kind == "cpu" else workers
 
     def apart(self, stage: Stage, corpus: Corpus) -> KeptApart:
         if stage.kind != "network":
@@ -150,7 +163,10 @@ class _Cluster:
         return _OnWorker(self.recipe, stage.name, part, stage.kind)
 
     def submit(self, task: Any, work: Work) -> Any:
-        return self._submit(task, work) if isinstance(work, _OnWorker) else task.submit(work)
+        if not isinstance(work, _OnWorker):
+            return task.submit(work)
+        _, submit = self._started
+        return submit(task, work)
 
 
 class _InThread:
@@ -165,6 +181,8 @@ class _InThread:
         with self._threads():
             return self._run()
 
+    def logged(self) -> None: ...
+
 
 class _InProcess:
     """A part made in one of this machine's processes."""
@@ -175,6 +193,8 @@ class _InProcess:
 
     def __call__(self) -> Tally:
         return self._pool.submit(pipeline.run_part, self._recipe, self.stage, self.part).result()
+
+    def logged(self) -> None: ...
 
 
 class _OnWorker:
@@ -193,6 +213,9 @@ class _OnWorker:
         time.sleep(1 / self._recipe.fetch.per_host_rate)
         return tally
 
+    def logged(self) -> None:
+        APILogHandler().flush()
+
 
 def _limit(recipe: Recipe) -> float | None:
     minutes = recipe.runtime.part_timeout_minutes
@@ -203,23 +226,29 @@ def _limit(recipe: Recipe) -> float | None:
 def _decoders() -> runtime.Workers | None:
     """The process in which this worker decodes, so that a file that ends its decoder ends no more than that. None
     where a worker may not have processes of its own (those of `dask worker`): then threads decode."""
-    return None if multiprocessing.current_process().daemon else runtime.Workers(1)
+    if multiprocessing.current_process().daemon:
+        return None
+    decoders = runtime.Workers(1)
+    Finalize(None, decoders.stop, exitpriority=10)  # before multiprocessing waits for its end
+    return decoders
 
 
-# --- clusters
+# --- clusters: how many parts each runs at once, and how it is given one
 
 
-def _dask(recipe: Recipe, stack: ExitStack) -> Engine:
+def _dask(settings: RuntimeSettings, stack: ExitStack) -> tuple[int, Submit]:
     import dask
     from prefect_dask.task_runners import DaskTaskRunner
 
-    settings = recipe.runtime
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # it tells of every connection
+    environment = {**dask.config.get("distributed.nanny.pre-spawn-environ"), "DASK_LOGGING__DISTRIBUTED": "error"}
     stack.enter_context(
         dask.config.set(
             {
                 "distributed.scheduler.allowed-failures": settings.retries,
                 "distributed.scheduler.worker-saturation": 1.0,  # what waits for a worker is not lost with it
                 "distributed.worker.daemon": False,  # a worker decodes in a process of its own
+                "distributed.nanny.pre-spawn-environ": environment,
             }
         )
     )
@@ -227,7 +256,7 @@ def _dask(recipe: Recipe, stack: ExitStack) -> Engine:
     local = {
         "n_workers": workers,
         "threads_per_worker": 1,
-        "dashboard_address": None,
+        "dashboard_address": "127.0.0.1:0",
         "silence_logs": logging.CRITICAL,
     }
     runner: Any = DaskTaskRunner(address=settings.address, cluster_kwargs=None if settings.address else local)
@@ -238,15 +267,14 @@ def _dask(recipe: Recipe, stack: ExitStack) -> Engine:
         raise _no_cluster("dask", settings.address, error) from error
     if settings.address and not threads:
         raise InputError(f"runtime.address: the Dask scheduler at {settings.address} has no workers: start some")
-    return _Cluster(recipe, threads or workers, lambda task, work: runner.submit(task, {"work": work}))
+    return threads or workers, lambda task, work: runner.submit(task, {"work": work})
 
 
-def _ray(recipe: Recipe, stack: ExitStack) -> Engine:
+def _ray(settings: RuntimeSettings, stack: ExitStack) -> tuple[int, Submit]:
     ray: Any = importlib.import_module("ray")
     from prefect_ray.context import remote_options
     from prefect_ray.task_runners import RayTaskRunner
 
-    settings = recipe.runtime
     workers = settings.workers or os.cpu_count() or 1
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if not settings.address:
@@ -264,7 +292,7 @@ def _ray(recipe: Recipe, stack: ExitStack) -> Engine:
         with remote_options(max_retries=settings.retries):
             return runner.submit(task, {"work": work})
 
-    return _Cluster(recipe, int(ray.cluster_resources().get("CPU", workers)), submit)
+    return int(ray.cluster_resources().get("CPU", workers)), submit
 
 
 _OBJECT_STORE = 100_000_000

@@ -42,12 +42,10 @@ class Report:
     def begin(self, stage: str, parts: int) -> None:
         """A stage begins. parts: to be made."""
         self._done, self._to_make, self._shown = 0, parts, time.monotonic()
-        self._progress = None
-        if parts:
-            created: Any = create_progress_artifact(
-                0.0, key=f"progress-{stage}", description=f"Stage {stage} of {self._recipe.name}: {parts:,} parts"
-            )
-            self._progress = created
+        created: Any = create_progress_artifact(
+            0.0, key=f"progress-{stage}", description=f"Stage {stage} of {self._recipe.name}: {parts:,} parts"
+        )
+        self._progress = created
 
     def made(self, tally: Tally) -> None:
         """A part was committed."""

@@ -95,6 +95,8 @@ def run_stage(
     PartsFailedError, or the InputError that a part ended in."""
     runtime.watcher().stage(stage.name, len(parts), current)
     get_run_logger().info("%s: %d parts to make, %d current", stage.name, len(parts), current)
+    if not parts:
+        return
     report.begin(stage.name, len(parts))
     turns = Turns(parts, engine.at_once(stage), engine.apart(stage, corpus))
     ended: SimpleQueue[tuple[Part, PrefectFuture[Any]]] = SimpleQueue()
@@ -155,6 +157,7 @@ def make_part(work: engines.Work) -> Tally:
     )
     for problem in tally.problems:
         logger.warning("%s: %s", name, problem, extra={"stage": work.stage, "part": work.part.name})
+    work.logged()
     return tally
 
 

@@ -43,10 +43,18 @@ app.command()(demo)
 
 
 @app.command()
-def run(recipe: RecipePath, settings: Settings = None, as_json: AsJson = False) -> None:
+def run(
+    recipe: RecipePath,
+    settings: Settings = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STAGE/PART", help="Make only this part, current or not, and stop. May be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Run a recipe from its sources up to the annotation queue."""
     overrides = overrides_of(settings)
-    ingest_recipe(recipe, overrides)
+    ingest_recipe(recipe, overrides, part)
     show_audit(recipe, overrides, as_json, picture=None)
 
 
