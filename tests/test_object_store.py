@@ -137,11 +137,11 @@ def test_a_lock_is_renewed_while_it_is_held(corpus: Corpus, monkeypatch: pytest.
 
 def test_who_lost_the_lock_while_standing_still_is_told(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "RENEWED_EVERY", 0.1)
-    seen = len(threading.enumerate())
+    path = corpus.path(".lock")
     with pytest.raises(InputError, match="another run took the corpus"), corpus.alone():
         write_lock(corpus, until=time.time() + 60)
-        wait_until(lambda: len(threading.enumerate()) <= seen)  # the thread that renews has seen it, and ended
-    assert corpus.fs.exists(corpus.path(".lock")), "it is the other's"
+        wait_until(lambda: f"renews {path}" not in [thread.name for thread in threading.enumerate()])
+    assert corpus.fs.exists(path), "it is the other's"
 
 
 def test_changes_of_a_small_file_wait_for_their_turn(corpus: Corpus) -> None:

@@ -76,7 +76,7 @@ def held(fs: fsspec.AbstractFileSystem, path: str) -> Iterator[bool]:
                     lost.set()
                     return
 
-    renewal = threading.Thread(target=renew, daemon=True)
+    renewal = threading.Thread(target=renew, name=f"renews {path}", daemon=True)
     renewal.start()
     try:
         yield was_left
