@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 from prefect.logging.handlers import APILogHandler
 
 from flows import runtime
-from flows.turns import KeptApart, nothing
+from flows.apart import KeptApart, nothing
 from waon_build import pipeline
 from waon_build.corpus import AsksHosts, Corpus, Part, Stage
 from waon_build.ending import ends_after

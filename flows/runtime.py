@@ -19,6 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
+from types import ModuleType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from waon_build import pipeline
@@ -167,11 +168,30 @@ class _Process:
         if method == "forkserver":
             context.set_forkserver_preload(["waon_build.pipeline", "pandas"])  # pyarrow imports pandas, slowly
         self.pool = ProcessPoolExecutor(1, mp_context=context, initializer=end_with_parent)
-        self._pid = self.pool.submit(os.getpid).result()
+        with _nothing_to_import():
+            pid = self.pool.submit(os.getpid)
+        self._pid = pid.result()
 
     def kill(self) -> None:
         with suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGKILL)
+
+
+_main = threading.Lock()
+
+
+@contextmanager
+def _nothing_to_import() -> Iterator[None]:
+    """Processes that start meanwhile do not import the script that this one runs, as they would: it is a flow, or
+    Prefect's own, and two seconds and 100 MB of Prefect in each of them (measured) are for nothing. What they are
+    given to call lies in modules."""
+    with _main:
+        script = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = script
 
 
 class Stoppable:

@@ -18,8 +18,8 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import engines, runtime
+from flows.apart import Turns
 from flows.report import Report
-from flows.turns import Turns
 from waon_build import pipeline
 from waon_build.corpus import Corpus, Part, Stage
 from waon_build.recipe import Recipe, RuntimeSettings

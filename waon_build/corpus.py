@@ -88,6 +88,10 @@ def fingerprint(stage: str, version: int, settings: Any, inputs: Iterable[str]) 
     return digest16(stage, str(version), json.dumps(settings, sort_keys=True, default=str), *inputs)
 
 
+class CorpusHeldError(InputError):
+    """Another run holds the corpus."""
+
+
 class Corpus:
     """Everything built from one recipe. `url`: a path or any fsspec address."""
 
@@ -248,7 +252,7 @@ class Corpus:
     def alone(self) -> Iterator[None]:
         """Hold the corpus for one run: two at once would sweep each other's files. Also clears what killed
         runs left half written. On an object store see `waon_build.lock` for what the lock cannot promise.
-        Raises InputError when another run holds it, or took it over meanwhile."""
+        Raises CorpusHeldError when another run holds it, InputError when one took it over meanwhile."""
         if not self.is_local:
             try:
                 with lock.held(self.fs, self.path(".lock")) as was_left:
@@ -256,7 +260,7 @@ class Corpus:
                         sweep(self.fs, self.root, self._named, lock.HELD_FOR)
                     yield
             except lock.Held as error:
-                raise InputError(f"{self.url}: {_another_run(error.holder)}") from error
+                raise CorpusHeldError(f"{self.url}: {_another_run(error.holder)}") from error
             except lock.Lost as error:
                 raise InputError(
                     f"{self.url}: another run took the corpus while this one stood still: run again when it has ended"
@@ -267,7 +271,7 @@ class Corpus:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise InputError(f"{self.url}: {_another_run()}") from error
+                raise CorpusHeldError(f"{self.url}: {_another_run()}") from error
             for folder in Path(self.path(".scratch")).glob("*-*"):
                 if not _is_running(folder.name.partition("-")[0]):
                     shutil.rmtree(folder, ignore_errors=True)
