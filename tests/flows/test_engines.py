@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -16,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+from warcio.warcwriter import WARCWriter
 
 from waon_build import pipeline, recipe
 from waon_build.annotation import questions
@@ -136,17 +139,16 @@ def runnings(prefect: Any, flow: str) -> Counter[int]:
 def test_the_release_is_the_same_on_every_engine_and_a_killed_worker_costs_its_part_only(
     prefect: Any, site: Served, s3: dict[str, Any], tmp_path: Path
 ) -> None:
-    """One worker or four, Dask, Ray, and a corpus on S3: all at once, and one worker of each cluster is killed."""
+    """One worker; four, with the corpus on S3; Dask; Ray: all at once, and one worker of each cluster is killed."""
     site.write_recipe(tmp_path / "demo.yaml", tmp_path / "corpus")
     demo = yaml.safe_load((tmp_path / "demo.yaml").read_text("utf-8"))
     demo["fetch"]["timeout_seconds"] = 6  # the slow host takes eight, and this machine is busy
-    on_s3 = {**demo, "annotation": {**demo["annotation"], "database": f"sqlite:///{tmp_path}/s3/annotation.db"}}
+    on_s3 = {**demo, "annotation": {**demo["annotation"], "database": f"sqlite:///{tmp_path}/four/annotation.db"}}
     recipes = {
         "one": write(tmp_path / "one", demo, str(tmp_path / "one" / "corpus"), workers=1),
-        "four": write(tmp_path / "four", demo, str(tmp_path / "four" / "corpus"), workers=4),
+        "four": write(tmp_path / "four", on_s3, "s3://corpora/demo", workers=4, storage_options=s3),
         "dask": write(tmp_path / "dask", demo, str(tmp_path / "dask" / "corpus"), engine="dask", workers=2),
         "ray": write(tmp_path / "ray", demo, str(tmp_path / "ray" / "corpus"), engine="ray", workers=2),
-        "s3": write(tmp_path / "s3", on_s3, "s3://corpora/demo", workers=2, storage_options=s3),
     }
     runs = {name: Run(prefect, tmp_path / name, [*INGEST, str(path)]) for name, path in recipes.items()}
     to_kill = {"dask", "ray"}
@@ -172,3 +174,47 @@ def test_the_release_is_the_same_on_every_engine_and_a_killed_worker_costs_its_p
     parts = len(list((tmp_path / "one" / "corpus").glob("*/*.tally.json")))
     for name in ("dask", "ray"):
         assert runnings(prefect, f"{name}/recipe.yaml") == {1: parts - 1, 2: 1}
+
+
+def test_a_part_that_hangs_is_ended_and_named_and_the_printed_command_makes_it(prefect: Any, tmp_path: Path) -> None:
+    """A source that never answers (a pipe that nobody writes to) hangs its worker in a system call. First the run is
+    stopped, then it has a limit, then the source is mended."""
+    source = tmp_path / "pages.warc"
+    os.mkfifo(source)
+    (tmp_path / "table.csv").write_text("url,caption\nhttp://127.0.0.1:9/a.jpg,夕暮れの鳥居\n", "utf-8")
+    sources = [{"kind": "table", "paths": [str(tmp_path / "table.csv")]}, {"kind": "warc", "paths": [str(source)]}]
+    fetch = {"contact": "me@example.org", "allow_hosts": ["127.0.0.1"], "retries": 0}
+    corpus = tmp_path / "corpus"
+    path = write(tmp_path, {"name": "hangs", "sources": sources, "fetch": fetch}, str(corpus), workers=2)
+
+    run = Run(prefect, tmp_path, [*INGEST, str(path)])
+    wait_until(lambda: list(corpus.glob("extract/table-*.tally.json")) and makers(corpus))
+    processes = descendants(run.process.pid)
+    run.process.send_signal(signal.SIGTERM)
+    assert run.end() == 143, run.said
+    assert "stopped: what is finished stays; the same command goes on from there" in run.said
+    wait_until(lambda: not [pid for pid in processes if alive(pid)])
+    state = {one["state_type"] for one in prefect.post("flow_runs/filter") if one["name"] == f"ingest {path}"}
+    assert state <= {"CRASHED", "CANCELLED"}, "nobody thinks that it still runs"
+
+    limits = ["--set", "runtime.part_timeout_minutes=0.03", "--set", "runtime.retries=1"]
+    run = Run(prefect, tmp_path, [*WAON_BUILD, "run", str(path), *limits])
+    assert run.end() == 1, run.said
+    (line,) = [line for line in run.said.splitlines() if "failed: pages-" in line]
+    assert "took longer than runtime.part_timeout_minutes (0.03): its process was ended" in line
+    tasks = [one for one in prefect.post("task_runs/filter") if "extract pages-" in one["name"]]
+    assert sorted((one["state_type"], one["run_count"]) for one in tasks)[-1] == ("FAILED", 2)
+    tables = {one["key"]: one for one in prefect.post("artifacts/latest/filter")}
+    (failed,) = json.loads(tables["failed-parts"]["data"])
+    command = line.rpartition(": ")[2]
+    assert failed["run_again"] == command
+
+    source.unlink()
+    with source.open("wb") as file:
+        writer = WARCWriter(file, gzip=False)
+        writer.write_record(writer.create_warcinfo_record("pages.warc", {"software": "test"}))
+    waon_build, *arguments = shlex.split(command)
+    assert waon_build == "waon-build"
+    run = Run(prefect, tmp_path, [*WAON_BUILD, *arguments])
+    assert run.end() == 0, run.said
+    assert {one.name.partition("-")[0] for one in corpus.glob("*/*.tally.json")} == {"table", "pages"}
