@@ -13,8 +13,10 @@ from typing import Any
 
 from prefect import Task, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture
+from prefect.states import Crashed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import engines, runtime
@@ -161,17 +163,31 @@ def make_part(work: engines.Work) -> Tally:
     return tally
 
 
+class WorkerDied(Exception):  # noqa: N818 - of a part, not of the code
+    """The worker of a cluster that made a part died, each time that it was tried."""
+
+
 def _outcome(future: PrefectFuture[Any]) -> Tally | BaseException:
     """What became of a part: its tally, or why there is none."""
     try:
         result = future.result(raise_on_failure=False)
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        return error
+    except Exception as error:
+        died = WorkerDied(
+            "its worker died, each time that it was tried: it was killed, had too little memory, or took longer than "
+            f"runtime.part_timeout_minutes ({type(error).__name__})"
+        )
+        died.__cause__ = error
+        _say_crashed(future, str(died))
+        return died
     if isinstance(result, (Tally, BaseException)):
         return result
     return RuntimeError(str(future.state.name))
+
+
+def _say_crashed(future: PrefectFuture[Any], message: str) -> None:
+    """Tells Prefect what the worker cannot: the task would be running for ever."""
+    with get_client(sync_client=True) as client:
+        client.set_task_run_state(future.task_run_id, Crashed(message=message), force=True)
 
 
 def _one_line(error: BaseException) -> str:
