@@ -217,3 +217,6 @@ class Stoppable:
 
 class Stopped(BaseException):
     """The run was stopped."""
+
+    def __init__(self) -> None:
+        super().__init__("the run was stopped")
