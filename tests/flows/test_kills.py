@@ -6,7 +6,6 @@ WAON_KILLS=50 makes it the long test that it was written for; CI kills fewer tim
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
 import signal
@@ -35,25 +34,28 @@ KILLS = int(os.environ.get("WAON_KILLS", "6"))
 SEED = os.environ.get("WAON_KILLS_SEED") or f"{datetime.now(UTC):%Y-%m-%d}"
 
 WHOLE_WAY = textwrap.dedent("""
-    import os, sys
-    from flows import server
+    import os
+
+    from flows import runtime
     from flows.export import export
     from flows.ingest import ingest
+    from flows.stages import PartsFailedError
     from waon_build import pipeline, recipe
     from waon_build.annotation import questions
     from waon_build.demo.judgements import write_judgements
 
-    path, judgements = sys.argv[1:]
-    with server.needed():
+    def whole_way(path):
         ingest(path)
-    loaded = recipe.load(path)
-    if not os.path.exists(judgements):
-        pairs = [(task.pair_id, task.caption, task.url) for task in pipeline.queued(loaded)]
-        write_judgements(pairs, f"{judgements}.aside", questions.load(loaded.annotation.guideline).version)
-        os.replace(f"{judgements}.aside", judgements)
-    pipeline.import_answers(loaded, judgements)
-    with server.needed():
+        loaded = recipe.load(path)
+        judgements = f"{path}.judgements"
+        if not os.path.exists(judgements):
+            pairs = [(task.pair_id, task.caption, task.url) for task in pipeline.queued(loaded)]
+            write_judgements(pairs, f"{judgements}.aside", questions.load(loaded.annotation.guideline).version)
+            os.replace(f"{judgements}.aside", judgements)
+        pipeline.import_answers(loaded, judgements)
         export(path)
+
+    runtime.run_as_script(whole_way, PartsFailedError)
 """)
 
 
@@ -152,7 +154,7 @@ class Corpora:
 
     def run(self, path: Path) -> subprocess.Popen[str]:
         """Begin the whole way, from the sources to the release."""
-        command = [sys.executable, "-c", WHOLE_WAY, str(path), f"{path}.judgements"]
+        command = [sys.executable, "-c", WHOLE_WAY, str(path)]
         return subprocess.Popen(
             command, env=self.server.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -235,7 +237,7 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed_and_whenever(
             assert outcome(path) == expected, f"seed {SEED}, after {dict(killed)}"
             finished += 1
             path = corpora.new()
-    print(json.dumps({"killed": killed, "ended": ended, "finished": finished, "takes": takes}))
+    print(f"killed {dict(killed)}; runs ended {dict(ended)}; {finished} finished")
 
 
 def kill(victim: str, run: subprocess.Popen[str], server: Server, chance: random.Random) -> int:
