@@ -71,7 +71,7 @@ class Server:
             **os.environ,
             "PREFECT_HOME": str(home),
             "PREFECT_API_URL": self.url,
-            "PREFECT_LOGGING_LEVEL": "ERROR",
+            "PREFECT_LOGGING_LEVEL": "CRITICAL",  # it tells of each request that failed, at length
             "DO_NOT_TRACK": "1",
         }
         self._log = home / "server.log"
@@ -94,7 +94,8 @@ class Server:
             time.sleep(0.2)
 
     def kill(self) -> None:
-        assert self._process is not None
+        if self._process is None:
+            return
         for pid in [*descendants(self._process.pid), self._process.pid]:
             end(pid)
         self._process.wait()
@@ -125,17 +126,15 @@ def end(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site() -> Iterator[Served]:
     with serve(0) as served:
         yield served
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    (tmp_path / "prefect").mkdir()
-    server = Server(tmp_path / "prefect")
-    server.start()
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("prefect"))
     yield server
     server.kill()
 
@@ -152,12 +151,11 @@ class Corpora:
         self.site.write_recipe(path, self.folder / f"corpus-{self._made}")
         return path
 
-    def run(self, path: Path) -> subprocess.Popen[str]:
-        """Begin the whole way, from the sources to the release."""
+    def run(self, path: Path, **settings: str) -> subprocess.Popen[str]:
+        """Begin the whole way, from the sources to the release. settings: further environment variables."""
         command = [sys.executable, "-c", WHOLE_WAY, str(path)]
-        return subprocess.Popen(
-            command, env=self.server.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        environment = {**self.server.environment, **settings}
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def outcome(path: Path) -> dict[str, object]:
@@ -208,6 +206,7 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed_and_whenever(
 ) -> None:
     chance = random.Random(SEED)
     corpora = Corpora(site, server, tmp_path)
+    server.start()
     peace = corpora.new()
     began = time.monotonic()
     run = corpora.run(peace)
@@ -253,3 +252,34 @@ def kill(victim: str, run: subprocess.Popen[str], server: Server, chance: random
             return 0
         end(chance.choice(workers))
     return 1
+
+
+@pytest.mark.slow
+def test_a_run_whose_server_goes_away_for_good_ends_with_one_line_and_keeps_what_is_finished(
+    site: Served, server: Server, tmp_path: Path
+) -> None:
+    server.start()
+    corpora = Corpora(site, server, tmp_path)
+    path = corpora.new()
+    run = corpora.run(path, PREFECT_CLIENT_MAX_RETRIES="0")
+    while not Path(f"{tmp_path}/corpus-1/plan/g0001.tally.json").exists():
+        assert run.poll() is None, run.communicate()[0]
+        time.sleep(0.05)
+    server.kill()
+    said, _ = run.communicate(timeout=200)
+    assert run.returncode == 1, said
+    assert said.splitlines()[-1].startswith("Prefect's server is gone (")
+    assert "Traceback" not in said
+    check_that_it_is_whole(path)
+    assert Corpus(recipe.load(path).corpus).parts("text")
+
+
+@pytest.mark.slow
+def test_a_run_that_finds_no_server_ends_with_one_line(site: Served, server: Server, tmp_path: Path) -> None:
+    server.kill()
+    corpora = Corpora(site, server, tmp_path)
+    run = corpora.run(corpora.new(), PREFECT_CLIENT_MAX_RETRIES="0")
+    said, _ = run.communicate(timeout=200)
+    assert run.returncode == 2, said
+    assert said.splitlines()[-1].startswith(f"{server.url}/: there is no Prefect server: start it with")
+    assert "Traceback" not in said
