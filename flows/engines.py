@@ -279,7 +279,8 @@ def _ray(settings: RuntimeSettings, stack: ExitStack) -> tuple[int, Submit]:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if not settings.address:
         options |= {"num_cpus": workers, "include_dashboard": False, "object_store_memory": _OBJECT_STORE}
-    runner: Any = RayTaskRunner(address=settings.address, init_kwargs=options)
+    # "local": Ray would take whichever cluster somebody else has started on this machine.
+    runner: Any = RayTaskRunner(address=settings.address or "local", init_kwargs=options)
     handler = signal.getsignal(signal.SIGTERM)
     try:
         stack.enter_context(runner)
@@ -318,6 +319,10 @@ def _prefect_for_workers(settings: RuntimeSettings) -> Iterator[None]:
         yield
 
 
+_ANSWERS_IN = 5.0
+"""Seconds."""
+
+
 def _answers(engine: str, address: str) -> None:
     parts = urlsplit(address if "://" in address else f"//{address}")
     try:
@@ -328,7 +333,10 @@ def _answers(engine: str, address: str) -> None:
         example = {"dask": "tcp://scheduler:8786", "ray": "ray://head:10001"}[engine]
         raise InputError(f"runtime.address: {address} is not the address of a cluster: write it like {example}")
     try:
-        socket.create_connection((host, port), timeout=5).close()
+        with socket.create_connection((host, port), timeout=_ANSWERS_IN) as connection:
+            # A Dask scheduler speaks first; of whoever else listens there, Dask's client thinks for ever.
+            if engine == "dask" and parts.scheme in ("", "tcp") and not connection.recv(1):
+                raise ConnectionError("whoever listens there is no Dask scheduler")
     except OSError as error:
         raise _no_cluster(engine, address, error) from error
 

@@ -30,18 +30,21 @@ from waon_build.records import InputError, Tally
 LONGEST_RETRY_DELAY = 300.0
 """Seconds between two tries of a part."""
 
+NAMED = 5
+"""Failed parts that an error names; all are in the artifact `failed-parts`."""
+
 
 class PartsFailedError(Exception):
     """Some parts of a stage failed for good; the others are committed. failed: part -> what happened. command:
-    makes the failed ones alone."""
+    makes the failed ones alone; said where they are few."""
 
     def __init__(self, stage: str, failed: dict[str, str], command: str) -> None:
         self.stage, self.failed, self.command = stage, failed, command
-        listing = "; ".join(f"{part}: {problem}" for part, problem in sorted(failed.items())[:5])
-        more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
+        listing = "; ".join(f"{part}: {problem}" for part, problem in sorted(failed.items())[:NAMED])
+        more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
+        only = f", or only them: {command}" if len(failed) <= NAMED else ""
         super().__init__(
-            f"{len(failed)} part(s) of stage {stage} failed: {listing}{more}; run again to redo them, or only them: "
-            f"{command}"
+            f"{len(failed)} part(s) of stage {stage} failed: {listing}{more}; run again to redo them{only}"
         )
 
 

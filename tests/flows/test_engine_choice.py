@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,14 @@ def test_the_command_line_says_so_before_prefect_starts(tmp_path: Path, closed_p
     (line,) = ended.stderr.splitlines()
     assert "runtime.address: no Dask cluster answers at 127.0.0.1" in line
     assert not (tmp_path / "home").exists() or not list((tmp_path / "home").glob("*.db"))
+
+
+def test_whoever_listens_there_and_is_no_scheduler_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()
+        settings = RuntimeSettings(engine="dask", address=f"tcp://127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(InputError, match="whoever listens there is no Dask scheduler"):
+            engines.check(settings)
 
 
 @pytest.mark.parametrize("address", ["scheduler", "tcp://scheduler", "tcp://scheduler:port"])
