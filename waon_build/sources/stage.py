@@ -20,7 +20,8 @@ from waon_build.corpus import Corpus, Part, PartWriter, fingerprint, part_name
 from waon_build.recipe import Recipe, TableSource, WarcSource
 from waon_build.records import CANDIDATE, InputError, Tally, digest16
 from waon_build.sources import table, warc
-from waon_build.sources.html import NO_ADDRESS, NO_CAPTION, NOT_HTTP, TOO_MANY_ON_PAGE, read_page
+from waon_build.sources.html import read_page
+from waon_build.sources.references import NO_ADDRESS, NO_CAPTION, NOT_HTTP, TOO_MANY_ON_PAGE
 from waon_build.sources.site import crawls
 
 
