@@ -33,17 +33,83 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class WarcSource(_Section):
+class _Stored(_Section):
+    """A source that is files, wherever they are."""
+
+    storage_options: dict[str, Any] | None = Field(
+        None,
+        description="Passed to fsspec for this source's files (`{anon: true}` for a public bucket); by default those "
+        "of `runtime`, for what is neither local nor `https://`.",
+    )
+
+
+class WarcSource(_Stored):
     """Pages out of WARC files: Common Crawl's, or your own crawler's."""
 
     kind: Literal["warc"]
     paths: list[str] = Field(
         min_length=1,
         description="WARC files: local paths, globs, `https://` or `s3://` addresses; a `.paths`, `.txt` or "
-        "`.gz` list of them (one a line, as Common Crawl publishes) is read as its lines.",
+        "`.gz` list of them (one a line, as Common Crawl publishes) is read as its lines. Of `.wat` and `.wat.gz` "
+        "files, what WAT keeps of a page is read: alternative texts and titles.",
     )
     prefix: str = Field("", description="Put before each line of a list, e.g. `https://data.commoncrawl.org/`.")
     first: int | None = Field(None, ge=1, description="Take only the first N files, for a trial.")
+
+
+class CommonCrawlSource(_Stored):
+    """Pages of one language out of Common Crawl's snapshots, without reading the rest of them."""
+
+    kind: Literal["common_crawl"]
+    snapshots: list[str] = Field(
+        min_length=1,
+        description="Names (`CC-MAIN-2025-13`) or patterns (`CC-MAIN-2025-*`): with a pattern, each run also takes "
+        "what was published since. What was taken once stays, also when it is no longer listed.",
+    )
+    select: Literal["index", "wat"] = Field(
+        "index",
+        description="How pages are found: `index`, by the languages in the columnar index; `wat`, by WAT files: pages "
+        "that refuse, and pages without a caption in the language, are then left out before anything of them is read.",
+    )
+    read: Literal["warc", "wat"] = Field(
+        "warc",
+        description="What candidates are made from: `warc`, the pages themselves, of which only their ranges of the "
+        "WARC files are read; `wat`, what WAT files keep of them (needs `select: wat`): cheaper still, but "
+        "alternative texts and titles only.",
+    )
+    languages: list[Annotated[str, Field(pattern=r"^[a-z]{3}$")]] | None = Field(
+        None,
+        min_length=1,
+        description="Languages of pages in the index, ISO 639-3; by default the recipe's own (`ja`: `jpn`).",
+    )
+    among_first: int = Field(
+        1, ge=1, le=3, description="One of them must be among so many of a page's languages (at most 3, largest first)."
+    )
+    location: str = Field(
+        "https://data.commoncrawl.org/",
+        min_length=1,
+        description="Where `crawl-data/` and `cc-index/` are: Common Crawl, `s3://commoncrawl/`, or a mirror's address "
+        "or folder.",
+    )
+    snapshot_list: str | None = Field(
+        None,
+        description="A list of snapshots like Common Crawl's `collinfo.json`, for patterns; by default that of Common "
+        "Crawl, `collinfo.json` of another `https://` location, and elsewhere the folders of `crawl-data/`.",
+    )
+    first: int | None = Field(
+        None,
+        ge=1,
+        description="Take only so many index (or WAT) files of each snapshot, for a trial: a random few, the same ones "
+        "in every run, and more of them when the number grows.",
+    )
+    records_per_part: int = Field(10_000, ge=1, description="Pages of one part.")
+    requests: int = Field(16, ge=1, description="Ranges under way at once in one part.")
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> CommonCrawlSource:
+        if self.read == "wat" and self.select == "index":
+            raise ValueError("the index does not say where in a WAT file a page is: add `select: wat`, or `read: warc`")
+        return self
 
 
 class SiteSource(_Section):
@@ -56,7 +122,7 @@ class SiteSource(_Section):
     max_depth: int = Field(5, ge=0, description="Links to follow from a seed.")
 
 
-class TableSource(_Section):
+class TableSource(_Stored):
     """Rows of URL and caption: Parquet, CSV or JSONL, e.g. ReLAION or WAON itself."""
 
     kind: Literal["table"]
@@ -69,7 +135,7 @@ class TableSource(_Section):
     rows_per_part: int = Field(50_000, ge=1, description="Rows of one part.")
 
 
-Source = Annotated[WarcSource | SiteSource | TableSource, Field(discriminator="kind")]
+Source = Annotated[WarcSource | CommonCrawlSource | SiteSource | TableSource, Field(discriminator="kind")]
 
 
 class ExtractSettings(_Section):
@@ -303,7 +369,9 @@ class RuntimeSettings(_Section):
     workers: int | None = Field(None, ge=1, description="Processes for decoding and parsing; by default one a core.")
     retries: int = Field(2, ge=0, description="Tries again of a part that failed for a passing cause.")
     storage_options: dict[str, Any] = Field(
-        default_factory=dict, description="Passed to fsspec for the corpus and the sources (keys, endpoint)."
+        default_factory=dict,
+        description="Passed to fsspec for the corpus (keys, endpoint), and for sources on an object store that have "
+        "none of their own.",
     )
 
 
@@ -358,7 +426,7 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe
         return Recipe.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(step) for step in first["loc"] if step not in ("warc", "site", "table"))
+        field = ".".join(str(step) for step in first["loc"] if step not in ("warc", "common_crawl", "site", "table"))
         raise RecipeError(path, field, _problem(first)) from error
 
 
