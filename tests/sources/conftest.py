@@ -333,7 +333,7 @@ def serve(root: Path) -> tuple[ThreadingHTTPServer, Counting]:
     handler = type("Handler", (_Handler,), {"root": root})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     handler.counting = Counting(server)  # type: ignore[attr-defined]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     return server, handler.counting  # type: ignore[attr-defined]
 
 
