@@ -33,17 +33,14 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Stored(_Section):
-    """A source that is files, wherever they are."""
-
-    storage_options: dict[str, Any] | None = Field(
-        None,
-        description="Passed to fsspec for this source's files (`{anon: true}` for a public bucket); by default those "
-        "of `runtime`, for what is neither local nor `https://`.",
-    )
+_STORAGE_OPTIONS: Any = Field(
+    None,
+    description="Passed to fsspec for this source's files (`{anon: true}` for a public bucket); by default those of "
+    "`runtime`, for what is neither local nor `https://`.",
+)
 
 
-class WarcSource(_Stored):
+class WarcSource(_Section):
     """Pages out of WARC files: Common Crawl's, or your own crawler's."""
 
     kind: Literal["warc"]
@@ -55,9 +52,10 @@ class WarcSource(_Stored):
     )
     prefix: str = Field("", description="Put before each line of a list, e.g. `https://data.commoncrawl.org/`.")
     first: int | None = Field(None, ge=1, description="Take only the first N files, for a trial.")
+    storage_options: dict[str, Any] | None = _STORAGE_OPTIONS
 
 
-class CommonCrawlSource(_Stored):
+class CommonCrawlSource(_Section):
     """Pages of one language out of Common Crawl's snapshots, without reading the rest of them."""
 
     kind: Literal["common_crawl"]
@@ -104,6 +102,7 @@ class CommonCrawlSource(_Stored):
     )
     records_per_part: int = Field(10_000, ge=1, description="Pages of one part.")
     requests: int = Field(16, ge=1, description="Ranges under way at once in one part.")
+    storage_options: dict[str, Any] | None = _STORAGE_OPTIONS
 
     @model_validator(mode="after")
     def _goes_together(self) -> CommonCrawlSource:
@@ -122,7 +121,7 @@ class SiteSource(_Section):
     max_depth: int = Field(5, ge=0, description="Links to follow from a seed.")
 
 
-class TableSource(_Stored):
+class TableSource(_Section):
     """Rows of URL and caption: Parquet, CSV or JSONL, e.g. ReLAION or WAON itself."""
 
     kind: Literal["table"]
@@ -133,6 +132,7 @@ class TableSource(_Stored):
     page_title_column: str | None = Field("page_title", description="Column with the page's title, if there is one.")
     language_column: str | None = Field(None, description="Column with the page's language (BCP 47), if there is one.")
     rows_per_part: int = Field(50_000, ge=1, description="Rows of one part.")
+    storage_options: dict[str, Any] | None = _STORAGE_OPTIONS
 
 
 Source = Annotated[WarcSource | CommonCrawlSource | SiteSource | TableSource, Field(discriminator="kind")]

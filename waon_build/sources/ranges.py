@@ -5,6 +5,7 @@ Memory is bounded by the requests under way, whatever the number of ranges. Noth
 
 from __future__ import annotations
 
+import errno
 import io
 import random
 import time
@@ -183,18 +184,27 @@ def _tried(path: str, call: Callable[[], Result]) -> Result:
     for attempt in range(1, TRIES + 1):
         try:
             return call()
-        except (OSError, ValueError, aiohttp.ClientError, FSTimeoutError) as error:
+        except Exception as error:
             cause = _cause(error)
+            if not _is_of_the_store(cause):
+                raise
             if (gone := _why_gone(cause)) is not None:
                 raise GoneError(gone) from error
-            if isinstance(cause, ValueError):
+            if isinstance(cause, ValueError) or "Credentials" in type(cause).__name__:
                 raise InputError(
-                    f"{path}: cannot be read by ranges ({_one_line(cause)}): name another location"
+                    f"{path}: cannot be read by ranges ({_one_line(cause)}): mend the source's `location` or its "
+                    "`storage_options` (a public bucket wants `anon: true`)"
                 ) from error
             if attempt == TRIES:
                 raise OSError(f"{path}: {_one_line(cause)} (asked {TRIES} times)") from error
             time.sleep(_wait(cause, attempt))
     raise AssertionError("every try returns or raises")
+
+
+def _is_of_the_store(error: BaseException) -> bool:
+    """Whether it is the file or the way to it that failed, by what fsspec's file systems raise of their own."""
+    known = isinstance(error, OSError | ValueError | aiohttp.ClientError | FSTimeoutError)
+    return known or type(error).__module__.startswith("botocore")
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -210,7 +220,7 @@ def _why_gone(error: BaseException) -> str | None:
         return "there is no such file"
     if isinstance(error, PermissionError):
         return "access is denied"
-    if isinstance(error, OSError) and "range" in str(error).lower():  # S3: InvalidRange
+    if isinstance(error, OSError) and error.errno == errno.EINVAL and "range" in str(error):  # S3: InvalidRange
         return "the file ends before it"
     return None
 
