@@ -148,6 +148,11 @@ def envelope(page: Page, archive: str, offset: int, length: int) -> dict[str, An
     }
 
 
+def as_json(record: dict[str, Any]) -> str:
+    """As Common Crawl writes it: without spaces or escapes."""
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+
+
 class Archives:
     """A WARC file and its WAT file being written, in memory. places: (page, offset, length) of each capture."""
 
@@ -179,8 +184,8 @@ class Archives:
         length = self.warc.tell() - offset
         self.places.append((page, offset, length))
         request_only = {"Envelope": {"Payload-Metadata": {"HTTP-Request-Metadata": {"Headers": {}}}}}
-        self.add_record(page.url, json.dumps(request_only))
-        self.add_record(page.url, json.dumps(envelope(page, self.name, offset, length), ensure_ascii=False))
+        self.add_record(page.url, as_json(request_only))
+        self.add_record(page.url, as_json(envelope(page, self.name, offset, length)))
 
     def add_record(self, url: str, text: str) -> None:
         """Write one record of the WAT file, as it is."""
@@ -311,13 +316,16 @@ class _Handler(BaseHTTPRequestHandler):
         elif not file.is_file():
             status = 404
         else:
-            data = file.read_bytes()
             headers["ETag"] = f'"{file.stat().st_mtime_ns}"'
+            size = file.stat().st_size
+            begin, end = 0, size
             if found := re.fullmatch(r"bytes=(\d+)-(\d+)", asked):
-                begin, end = int(found[1]), int(found[2]) + 1
-                status = 206 if begin < len(data) else 416
-                headers["Content-Range"] = f"bytes {begin}-{min(end, len(data)) - 1}/{len(data)}"
-                data = data[begin:end]
+                begin, end = int(found[1]), min(int(found[2]) + 1, size)
+                status = 206 if begin < size else 416
+                headers["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
+            with file.open("rb") as stream:
+                stream.seek(begin)
+                data = stream.read(max(0, end - begin))
         sent = len(data) if self.command == "GET" else 0
         self.counting.asked.append((self.command, self.path, asked, sent))
         self.send_response(status)

@@ -9,6 +9,7 @@ a title. What it has is judged as a page's own markup is. Format: ia-web-commons
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
@@ -72,7 +73,7 @@ def read_pages(
 
 _RESPONSE = b'"HTTP-Response-Metadata"'
 """In JSON a quotation mark within a string is escaped: with both, it is a name."""
-_PAGE = (b'"HTML-Metadata"', b'"Status":"200"')
+_OK = re.compile(rb'"Status"\s*:\s*"200"')
 
 
 class _Wat(Archive[Read]):
@@ -95,7 +96,7 @@ class _Wat(Archive[Read]):
         if len(raw) > most:
             return Read(url, Page(PAGE_TOO_LARGE))
         text = raw.decode("utf-8", "replace")
-        if all(said in raw for said in _PAGE) and not self._could_be_wanted(url, text):
+        if b'"HTML-Metadata"' in raw and _OK.search(raw) and not self._could_be_wanted(url, text):
             return Read(url, Page(PAGE_IN_ANOTHER_LANGUAGE))
         try:
             return self._read(_loaded(text))
