@@ -279,12 +279,13 @@ def mirror(tmp_path: Path) -> Mirror:
 
 
 class Counting:
-    """A server of a folder that knows ranges. asked: (method, path, range, bytes sent). answers: called with a
-    path before it is served; a (status, headers) that it returns is sent instead."""
+    """A server of a folder that knows ranges. asked: (method, path, range, bytes sent). agents: who asked. answers:
+    called with a path before it is served; a (status, headers) that it returns is sent instead."""
 
     def __init__(self, server: ThreadingHTTPServer) -> None:
         self.url = f"http://127.0.0.1:{server.server_port}/"
         self.asked: list[tuple[str, str, str, int]] = []
+        self.agents: set[str] = set()
         self.answers: Callable[[str], tuple[int, dict[str, str]] | None] = lambda path: None
 
     @property
@@ -327,6 +328,7 @@ class _Handler(BaseHTTPRequestHandler):
                 stream.seek(begin)
                 data = stream.read(max(0, end - begin))
         sent = len(data) if self.command == "GET" else 0
+        self.counting.agents.add(self.headers.get("User-Agent") or "")
         self.counting.asked.append((self.command, self.path, asked, sent))
         self.send_response(status)
         for name, value in {**headers, "Accept-Ranges": "bytes", "Content-Length": str(len(data))}.items():

@@ -343,6 +343,23 @@ def test_two_mirrors_in_one_recipe_are_told_apart(tmp_path: Path, mirror, page) 
     assert set(found) == {"https://a.example/0", "https://b.example/0"}
 
 
+def test_a_web_server_is_told_who_reads_and_not_the_keys_of_the_corpus(tmp_path: Path, mirror, served, page) -> None:
+    mirror.add(CRAWL, pages(page, 3))
+    recipe = Recipe(
+        name="x",
+        corpus=str(tmp_path / "corpus"),
+        sources=[{"kind": "common_crawl", "snapshots": [CRAWL], "location": served.url}],  # type: ignore[list-item]
+        fetch={"contact": "me@example.org"},  # type: ignore[arg-type]
+        runtime={"storage_options": {"key": "hush", "secret": "hush"}},  # type: ignore[arg-type]
+    )
+    corpus = Corpus(recipe.corpus)
+    for stage in pipeline.stages(recipe)[:2]:
+        for part in pipeline.begin(stage, corpus)[0]:
+            stage.run(corpus, part)
+    assert len(corpus.parts("extract")) == 1
+    assert all(agent.startswith("waon-build/") and "me@example.org" in agent for agent in served.agents)
+
+
 # --- what goes wrong
 
 

@@ -55,7 +55,7 @@ class CommonCrawl:
     def __init__(self, recipe: Recipe, index: int) -> None:
         source = recipe.sources[index]
         assert isinstance(source, CommonCrawlSource)
-        self.index, self.source = index, source
+        self.index, self.settings = index, source
         self.files = Files(recipe, index)
         self.languages = _languages(source, recipe)
         self._field = f"sources.{index}"
@@ -64,7 +64,7 @@ class CommonCrawl:
 
     @property
     def store(self) -> Store:
-        return Store(self.files, self.source.location)
+        return Store(self.files, self.settings.location)
 
     def part_name(self, path: str) -> str:
         """The name of the part made from one file."""
@@ -73,7 +73,7 @@ class CommonCrawl:
     def is_gone(self, path: str, error: GoneError) -> InputError:
         """What to say of a file that is listed and cannot be had."""
         return InputError(
-            f"{self.source.location}: {path} is listed, and cannot be had ({error}): mend the mirror or "
+            f"{self.settings.location}: {path} is listed, and cannot be had ({error}): mend the mirror or "
             f"{self._field}.storage_options, or take its snapshot out of {self._field}.snapshots"
         )
 
@@ -85,11 +85,11 @@ class CommonCrawl:
         found: list[str] = []
         for name in self._names(asked):
             files = self._listing(asked, name)
-            found += sorted(files, key=digest16)[: self.source.first] if self.source.first else files
+            found += sorted(files, key=digest16)[: self.settings.first] if self.settings.first else files
         if not found:
             why = f" ({asked.problems[0]})" if asked.problems else ""
             raise InputError(
-                f"{self.source.location}: has no {self.source.select} files of {', '.join(self.source.snapshots)}"
+                f"{self.settings.location}: has no {self.settings.select} files of {', '.join(self.settings.snapshots)}"
                 f"{why}: give {self._field}.snapshots those that are there, e.g. CC-MAIN-2025-13"
             )
         return found
@@ -97,8 +97,8 @@ class CommonCrawl:
     # --- which snapshots there are
 
     def _names(self, asked: _Asked) -> list[str]:
-        patterns = [name for name in self.source.snapshots if any(char in name for char in "*?[")]
-        names = set(self.source.snapshots) - set(patterns)
+        patterns = [name for name in self.settings.snapshots if any(char in name for char in "*?[")]
+        names = set(self.settings.snapshots) - set(patterns)
         if patterns:
             known = [name for name in self._known(asked.corpus) if _matches(name, patterns)]
             try:
@@ -107,20 +107,20 @@ class CommonCrawl:
                 problem = f"the list of snapshots cannot be read ({_one_line(error)})"
                 if not known:
                     raise InputError(
-                        f"{self.source.location}: {problem}: try again later, or mend {self._field}.location or "
+                        f"{self.settings.location}: {problem}: try again later, or mend {self._field}.location or "
                         f"{self._field}.snapshot_list"
                     ) from error
-                log.warning("%s: %s: going on with those that are known", self.source.location, problem)
+                log.warning("%s: %s: going on with those that are known", self.settings.location, problem)
             names |= set(known)
         return sorted(names)
 
     def _listed(self, store: Store) -> list[str]:
         """The snapshots that are published."""
-        address = self.source.snapshot_list
-        if address is None and not self.source.location.startswith(("http://", "https://")):
+        address = self.settings.snapshot_list
+        if address is None and not self.settings.location.startswith(("http://", "https://")):
             return store.folders("crawl-data")
         if address is None:
-            official = self.source.location.rstrip("/") + "/" == _OFFICIAL
+            official = self.settings.location.rstrip("/") + "/" == _OFFICIAL
             address = COLLINFO if official else f"{store.location}/collinfo.json"
         folder, _, name = address.rpartition("/")
         return [str(one["id"]) for one in json.loads(Store(self.files, folder or ".").whole(name))]
@@ -132,7 +132,7 @@ class CommonCrawl:
         known = self._remembered(corpus, name)
         if asked.is_silent:  # who did not answer for one snapshot is not waited for at each of a hundred
             return known.files if known else []
-        path = f"crawl-data/{name}/{_LISTS[self.source.select]}"
+        path = f"crawl-data/{name}/{_LISTS[self.settings.select]}"
         try:
             state = self._state(store.info(path))
             if known is not None and known.state == state:
@@ -154,11 +154,11 @@ class CommonCrawl:
 
     def _is_wanted(self, path: str) -> bool:
         """The index also has what was no success (`crawldiagnostics`, `robotstxt`)."""
-        return self.source.select == "wat" or "/subset=warc/" in path
+        return self.settings.select == "wat" or "/subset=warc/" in path
 
     def _state(self, info: dict[str, Any]) -> str:
         said = [info.get(key) for key in ("size", "ETag", "Last-Modified", "LastModified", "mtime")]
-        return " ".join([self.source.location, *map(str, said)])
+        return " ".join([self.settings.location, *map(str, said)])
 
     def _remembered(self, corpus: Corpus, name: str) -> _Listing | None:
         try:
@@ -177,11 +177,11 @@ class CommonCrawl:
             return
         for place in places:
             name = str(place).rsplit("/", 1)[-1]
-            if name.endswith(suffix := f".{self.source.select}.json.gz"):
+            if name.endswith(suffix := f".{self.settings.select}.json.gz"):
                 yield name.removesuffix(suffix)
 
     def _place(self, corpus: Corpus, name: str) -> str:
-        return corpus.path("snapshots", f"{name}.{self.source.select}.json.gz")
+        return corpus.path("snapshots", f"{name}.{self.settings.select}.json.gz")
 
 
 def sources(recipe: Recipe) -> list[CommonCrawl]:

@@ -12,7 +12,7 @@ import fsspec
 
 from waon_build.recipe import Recipe, SiteSource
 from waon_build.records import InputError
-from waon_build.rights.agent import user_agent
+from waon_build.rights.agent import AGENT, user_agent
 
 
 class File(NamedTuple):
@@ -31,7 +31,7 @@ class Files:
         self.index = index
         self._own = None if isinstance(source, SiteSource) else source.storage_options
         self._shared = recipe.runtime.storage_options
-        self._agent = user_agent(recipe.fetch.contact) if recipe.fetch.contact else user_agent(recipe.name)
+        self._agent = user_agent(recipe.fetch.contact) if recipe.fetch.contact else AGENT
 
     def expanded(self, paths: list[str], prefix: str = "") -> list[File]:
         """The files that paths, globs and lists of paths name. prefix: put before each line of a list. Raises

@@ -74,6 +74,8 @@ LOCATION = pa.schema(
 )
 """Where one page lies, by the names of the index. warc_filename: below the source's location."""
 
+_MEMORY = "2GB"
+"""For DuckDB, in each of the processes that select; beyond it, it spills."""
 _NEEDED = (
     "url",
     "fetch_status",
@@ -110,7 +112,7 @@ class Select:
         source = CommonCrawl(self.recipe, int(index))
         with corpus.write(self.name, part, LOCATION) as writer:
             try:
-                if source.source.select == "wat":
+                if source.settings.select == "wat":
                     self._from_wat(writer, source, path)
                 else:
                     self._from_index(writer, source, path)
@@ -120,7 +122,8 @@ class Select:
 
     def _from_index(self, writer: PartWriter, source: CommonCrawl, path: str) -> None:
         longest = self.recipe.extract.max_page_bytes
-        with _Index(source.store, path, source.languages, source.source.among_first, longest) as index:
+        chosen = source.languages, source.settings.among_first
+        with _Index(source.store, path, *chosen, longest, writer.folder) as index:
             for reason, count in index.counts():
                 dropped = Counter({reason: count}) if reason else Counter[str]()
                 writer.rows.add(Counts(count, 0 if reason else count, dropped))
@@ -150,13 +153,16 @@ class Select:
 
 def selecting(recipe: Recipe) -> list[CommonCrawl]:
     """The sources of a recipe whose pages are selected before they are read."""
-    return [one for one in sources(recipe) if one.source.read == "warc"]
+    return [one for one in sources(recipe) if one.settings.read == "warc"]
 
 
 class _Index:
-    """One index file, asked through DuckDB. longest: bytes of a record, compressed."""
+    """One index file, asked through DuckDB. longest: bytes of a record, compressed. folder: for what outgrows memory
+    (a scratch folder)."""
 
-    def __init__(self, store: Store, path: str, languages: tuple[str, ...], among_first: int, longest: int) -> None:
+    def __init__(
+        self, store: Store, path: str, languages: tuple[str, ...], among_first: int, longest: int, folder: str
+    ) -> None:
         self.path = path
         self._place = _OneFile(store, path)
         pieces = {
@@ -168,7 +174,14 @@ class _Index:
         }
         self._file = pieces["file"]
         self._statements = {name: text.format(**pieces) for name, text in _statements().items()}
-        self._database = duckdb.connect(config={"autoinstall_known_extensions": False, "threads": 1})
+        self._database = duckdb.connect(
+            config={
+                "autoinstall_known_extensions": False,
+                "threads": 1,
+                "memory_limit": _MEMORY,
+                "temp_directory": folder,
+            }
+        )
 
     def __enter__(self) -> _Index:
         self._database.register_filesystem(self._place)

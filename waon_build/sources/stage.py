@@ -51,7 +51,7 @@ class Extract:
         InputError for a file that is not there."""
         parts = [*self._crawled(corpus), *self._selected(corpus)]
         for source in common_crawl.sources(self.recipe):
-            if source.source.read == "wat":
+            if source.settings.read == "wat":
                 for path in source.paths(corpus):
                     made_from = fingerprint(self.name, self.version, self.settings, [path])
                     parts.append(Part(source.part_name(path), f"wat:{source.index}:{path}", made_from))
@@ -78,7 +78,7 @@ class Extract:
             source = by_key.get(tally.part.rpartition("-")[2])
             if source is None:
                 continue
-            size = source.source.records_per_part
+            size = source.settings.records_per_part
             for start in range(0, tally.rows.kept, size):
                 inputs = [tally.digest, str(start), str(size)]
                 made_from = fingerprint(self.name, self.version, self.settings, inputs)
@@ -141,10 +141,10 @@ class Extract:
 
     def _ranges(self, writer: PartWriter, source: CommonCrawl, corpus: Corpus, selected: str, start: int) -> None:
         records, most = writer.count("record"), self.recipe.extract.max_page_bytes
-        wanted = _locations(corpus, selected, start, source.source.records_per_part)
+        wanted = _locations(corpus, selected, start, source.settings.records_per_part)
         ranges = [Range(row["warc_filename"], row["warc_record_offset"], row["warc_record_length"]) for row in wanted]
         gone = ""
-        for one, data in read_all(source.store, ranges, source.source.requests):
+        for one, data in read_all(source.store, ranges, source.settings.requests):
             if isinstance(data, GoneError):
                 records.drop(RANGE_GONE)
                 gone = f"{one.path}@{one.offset}: range_gone: {data}"
@@ -162,7 +162,7 @@ class Extract:
                     writer.problem(f"{one.path}@{one.offset}: unreadable_range: it holds no record")
         if ranges and records.dropped[str(RANGE_GONE)] == len(ranges):
             raise InputError(
-                f"{source.source.location}: none of {len(ranges)} pages can be had ({gone}): see whether it is the "
+                f"{source.settings.location}: none of {len(ranges)} pages can be had ({gone}): see whether it is the "
                 f"right place, and lets you in (sources.{source.index}.storage_options); then run again"
             )
 

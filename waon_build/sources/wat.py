@@ -9,6 +9,7 @@ a title. What it has is judged as a page's own markup is. Format: ia-web-commons
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, NamedTuple
@@ -122,7 +123,7 @@ class _Wat(Archive[Read]):
         if "HTML-Metadata" not in response:
             return NOT_HTML
         archive, offset = container.get("Filename", ""), int(container.get("Offset", 0))
-        page = self._page(url, headers, response["HTML-Metadata"], f"{archive or self.name}@{offset}")
+        page = self._page(url, headers, response["HTML-Metadata"], f"{archive or os.path.basename(self.name)}@{offset}")
         return Read(url, page, archive, offset, _length(container), about.get("WARC-Date", ""))
 
     def _page(self, url: str, headers: list[Header], html: Json, source: str) -> Page:
