@@ -8,7 +8,7 @@ import random
 import re
 import shutil
 from collections import Counter
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +38,16 @@ class Run:
     def __init__(self, tmp_path: Path, location: object, **fields: Any) -> None:
         self.corpus = Corpus(str(tmp_path / "corpus"))
         self.location, self.fields = str(location), fields
-        self.recipe = self._recipe()
+        self.recipe = self.made()
 
-    def _recipe(self) -> Recipe:
-        source = {"kind": "common_crawl", "snapshots": [CRAWL], "location": self.location, **self.fields}
+    def made(self) -> Recipe:
+        source = {"kind": "common_crawl", "snapshots": [CRAWL], "location": self.location} | self.fields
         return Recipe(name="x", corpus=self.corpus.url, sources=[source])  # type: ignore[list-item]
 
     def __call__(self, **fields: Any) -> dict[str, int]:
         """Run; returns how many parts each stage had to make. fields: changed in the source."""
         self.fields |= fields
-        self.recipe = self._recipe()
+        self.recipe = self.made()
         made = {}
         for stage in pipeline.stages(self.recipe):
             if stage.name in ("select", "extract"):
@@ -119,6 +119,40 @@ def test_pages_are_selected_by_their_first_language_and_the_others_leave_a_reaso
     assert "https://b.example/" in [row["url"] for row in run.rows("select")]
     run(languages=["zho"])
     assert [row["url"] for row in run.rows("select")] == ["https://d.example/"]
+
+
+@pytest.mark.parametrize("among_first", [1, 2, 3])
+def test_whatever_an_index_says_or_leaves_out_a_row_goes_on_or_leaves_one_reason(
+    among_first: int, run: Run, mirror
+) -> None:
+    codes = [",".join(drawn) for count in (1, 2, 3) for drawn in product(("jpn", "eng", "zho"), repeat=count)]
+    drawn = product((200, 404, None), ("text/html", "application/pdf", None), (None, *codes), (None, 0, 5, 10**8), "ab")
+    rows = [
+        {
+            "url": f"https://a.example/{number}",
+            "fetch_status": status,
+            "content_mime_detected": mime,
+            "content_languages": said,
+            "warc_filename": None if place == "b" else "w.warc.gz",
+            "warc_record_offset": number,
+            "warc_record_length": length,
+        }
+        for number, (status, mime, said, length, place) in enumerate(drawn)
+    ]
+    mirror.add_index(CRAWL, rows)
+    run.fields["among_first"] = among_first
+    run.recipe = run.made()
+    (stage,) = (stage for stage in pipeline.stages(run.recipe) if stage.name == "select")
+    (part,) = stage.inputs(run.corpus)
+    tally = stage.run(run.corpus, part)
+    assert tally.rows.read == len(rows)
+    assert [row["url"] for row in run.rows("select")] == [
+        row["url"]
+        for row in rows
+        if (row["fetch_status"], row["content_mime_detected"]) == (200, "text/html")
+        and (row["warc_filename"], row["warc_record_length"]) == ("w.warc.gz", 5)
+        and "jpn" in (row["content_languages"] or "").split(",")[:among_first]
+    ]
 
 
 def test_ranges_give_what_whole_files_give_for_a_fraction_of_the_bytes(tmp_path: Path, mirror, served, page) -> None:
@@ -335,12 +369,31 @@ def test_two_mirrors_in_one_recipe_are_told_apart(tmp_path: Path, mirror, page) 
     sources = [{"kind": "common_crawl", "snapshots": [name], "location": str(place)} for name, place in places]
     recipe = Recipe(name="x", corpus=str(tmp_path / "corpus"), sources=sources)  # type: ignore[arg-type]
     corpus = Corpus(recipe.corpus)
-    for stage in pipeline.stages(recipe):
-        if stage.name in ("select", "extract"):
-            for part in pipeline.begin(stage, corpus)[0]:
-                stage.run(corpus, part)
+    made = [0, 0]
+    for turn in range(2):
+        for stage in pipeline.stages(recipe):
+            if stage.name in ("select", "extract"):
+                for part in pipeline.begin(stage, corpus)[0]:
+                    made[turn] += 1
+                    stage.run(corpus, part)
     found = [row["page_url"] for part in corpus.parts("extract") for row in corpus.read("extract", part).to_pylist()]
     assert set(found) == {"https://a.example/0", "https://b.example/0"}
+    assert made == [4, 0]
+
+
+def accounts(run: Run) -> list[tuple[str, str, str]]:
+    tallies = [tally for stage in ("select", "extract") for tally in run.corpus.tallies(stage)]
+    return [(tally.part, tally.fingerprint, tally.digest) for tally in tallies]
+
+
+def test_from_another_mirror_the_same_parts_come_with_the_same_bytes(tmp_path: Path, mirror, served, page) -> None:
+    """Whoever moves from `https://` to a bucket beside its machines makes nothing again."""
+    mirror.add(CRAWL, pages(page), per_file=5)
+    near, far = Run(tmp_path / "near", mirror.root), Run(tmp_path / "far", served.url)
+    near()
+    far()
+    assert accounts(near) == accounts(far)
+    assert near(location=served.url) == {"select": 0, "extract": 0}
 
 
 def test_a_web_server_is_told_who_reads_and_not_the_keys_of_the_corpus(tmp_path: Path, mirror, served, page) -> None:

@@ -147,7 +147,8 @@ class CommonCrawl:
             asked.is_silent |= isinstance(error, OSError)
             return known.files if known else []
         if known is not None:  # what was taken stays
-            taken, there = set(corpus.parts("select")), set(files)
+            taken = set(corpus.parts("extract" if self.settings.read == "wat" else "select"))
+            there = set(files)
             files += [one for one in known.files if one not in there and self.part_name(one) in taken]
         corpus.put(self._place(corpus, name), gzip.compress(json.dumps([files, state]).encode(), mtime=0))
         return files
@@ -177,11 +178,11 @@ class CommonCrawl:
             return
         for place in places:
             name = str(place).rsplit("/", 1)[-1]
-            if name.endswith(suffix := f".{self.settings.select}.json.gz"):
+            if name.endswith(suffix := f".{self.key}.json.gz"):
                 yield name.removesuffix(suffix)
 
     def _place(self, corpus: Corpus, name: str) -> str:
-        return corpus.path("snapshots", f"{name}.{self.settings.select}.json.gz")
+        return corpus.path("snapshots", f"{name}.{self.key}.json.gz")
 
 
 def sources(recipe: Recipe) -> list[CommonCrawl]:

@@ -129,8 +129,12 @@ class Select:
                 writer.rows.add(Counts(count, 0 if reason else count, dropped))
             for row in index.samples():
                 writer.sample({name: row[name] for name in LOCATION.names}, row["reason"])
+            selected = 0
             for table in index.selected():
                 writer.append_table(table)
+                selected += table.num_rows
+        if selected != writer.rows.kept:
+            raise AssertionError(f"{path}: {selected} rows were selected, of {writer.rows.kept} counted")
 
     def _from_wat(self, writer: PartWriter, source: CommonCrawl, path: str) -> None:
         # The WARC files lie beside their WAT files: .../wat/NAME.warc.wat.gz, .../warc/NAME.warc.gz
