@@ -26,7 +26,7 @@ from waon_build.records import Counts, InputError, Reason, Tally
 from waon_build.sources import wat
 from waon_build.sources.common_crawl import CommonCrawl, sources
 from waon_build.sources.declared import could_be_in
-from waon_build.sources.ranges import GoneError, RemoteFile, Store, buffered
+from waon_build.sources.ranges import GAP, GoneError, RemoteFile, Store, buffered
 
 
 def _reason(word: str, what: str, why: str, setting: str = "") -> Reason:
@@ -184,6 +184,7 @@ class _Index:
                 "threads": 1,
                 "memory_limit": _MEMORY,
                 "temp_directory": folder,
+                "parquet_prefetch_column_gap": GAP,  # or a guess at the network decides how much is read
             }
         )
 
