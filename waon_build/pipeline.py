@@ -46,13 +46,14 @@ from waon_build.filters.stage import FilterImage, FilterText
 from waon_build.recipe import Recipe, SiteSource
 from waon_build.records import Counts, InputError, Tally, normalised
 from waon_build.rights.tombstones import Tombstones
+from waon_build.sources.select import Select, selecting
 from waon_build.sources.site import Crawl
 from waon_build.sources.stage import Extract
 
 if TYPE_CHECKING:
     from waon_build.audit.annotation.audit import Audit
 
-STAGES = ("crawl", "extract", "text", "plan", "fetch", "image", "dedup", "route")
+STAGES = ("crawl", "select", "extract", "text", "plan", "fetch", "image", "dedup", "route")
 
 
 def open_corpus(recipe: Recipe) -> Corpus:
@@ -65,6 +66,7 @@ def stages(recipe: Recipe, pool: Executor | None = None) -> list[Stage]:
     client = partial(Client, recipe.fetch, Politeness.of(recipe.fetch), Origins())
     return [
         *([Crawl(recipe, client)] if _crawls(recipe) else []),
+        *([Select(recipe)] if selecting(recipe) else []),
         Extract(recipe),
         FilterText(recipe),
         Plan(recipe),
@@ -80,7 +82,7 @@ def begin(stage: Stage, corpus: Corpus) -> tuple[list[Part], int]:
     source taken out, a table cut anew, a batch that a stricter filter emptied) are taken back, except
     what was fetched: nobody is asked for the same thing twice."""
     wanted = stage.inputs(corpus)
-    if stage.name in ("extract", "text", "image"):
+    if stage.name in ("select", "extract", "text", "image"):
         for name in set(corpus.parts(stage.name)) - {part.name for part in wanted}:
             corpus.remove_part(stage.name, name)
     parts = [part for part in wanted if not corpus.is_current(stage.name, part)]
@@ -126,7 +128,7 @@ def check(recipe: Recipe) -> None:
     corpus = open_corpus(recipe)
     corpus.create()
     for stage in stages(recipe):
-        if stage.name in ("crawl", "extract", "dedup"):  # those that read what the recipe names
+        if stage.name in ("crawl", "select", "extract", "dedup"):  # those that read what the recipe names
             stage.inputs(corpus)
     Client(recipe.fetch)
     load_questions(recipe.annotation.guideline)

@@ -102,6 +102,9 @@ def check_recipe(recipe: RecipePath, settings: Settings = None, as_json: AsJson 
         section, field = dotted.split(".")
         if effective[section][field]:
             effective[section][field] = "(set, not shown)"
+    for source in effective["sources"]:
+        if source.get("storage_options"):
+            source["storage_options"] = "(set, not shown)"
     if as_json:
         print_json(effective)
     else:
