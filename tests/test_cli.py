@@ -21,7 +21,8 @@ from waon_build.annotation.models import Kind
 from waon_build.annotation.routing import place, put
 from waon_build.annotation.stage import ROUTED
 from waon_build.corpus import Corpus, Part
-from waon_build.records import CLUSTER, PAIR
+from waon_build.dedup.stage import Dedup
+from waon_build.records import PAIR
 
 TABLE = "url,caption\nhttp://127.0.0.1:9/a.jpg,夕暮れの鳥居\n"
 
@@ -100,8 +101,11 @@ def test_an_export_of_nothing_accepted_is_one_line(tmp_path: Path) -> None:
     """The error is raised while a DuckDB connection is open, which must not report itself at the end."""
     recipe = write_recipe(tmp_path)
     corpus = Corpus(str(tmp_path / "corpus"))
-    with corpus.write("dedup", Part("clusters", "image", "x"), CLUSTER) as writer:
+    with corpus.write("image", Part("one", "one", "x"), PAIR) as writer:
         writer.commit()
+    stage = Dedup(recipes.load(recipe))
+    (part,) = stage.inputs(corpus)
+    stage.run(corpus, part)
     ended = waon_build("export", recipe, cwd=tmp_path)
     assert ended.returncode == 2, ended.stderr
     assert ended.stderr.strip().splitlines()[-1:] == ended.stderr.strip().splitlines(), ended.stderr

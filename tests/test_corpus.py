@@ -7,8 +7,12 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import fsspec
@@ -143,13 +147,47 @@ def test_two_runs_at_once_are_refused_and_what_a_killed_run_left_is_cleared(tmp_
         pass
 
 
-def test_a_part_whose_file_was_lost_is_made_again(tmp_path: Path) -> None:
-    corpus = Corpus(str(tmp_path / "corpus"))
+def test_a_part_whose_file_was_lost_is_made_again(corpus: Corpus) -> None:
     commit(corpus, 1)
     path = corpus.file("extract", "one")
     assert path is not None
-    Path(path).unlink()
+    corpus.fs.rm_file(path)
     assert not corpus.is_current("extract", PART)
+
+
+def test_of_many_parts_those_are_pending_that_are_missing_or_made_from_something_else(corpus: Corpus) -> None:
+    current, stale, lost, new = (Part(name, "somewhere", "f1") for name in ("current", "stale", "lost", "new"))
+    for part in (current, stale._replace(fingerprint="f0"), lost):
+        commit(corpus, 1, part)
+    path = corpus.file("extract", "lost")
+    assert path is not None
+    corpus.fs.rm_file(path)
+    assert corpus.pending("extract", [stale, current, new, lost]) == [stale, new, lost]
+
+
+def test_a_store_that_answers_slowly_is_asked_for_many_tallies_at_once(tmp_path: Path) -> None:
+    """The server answers none of the first four tallies before all four are asked for."""
+    local = Corpus(str(tmp_path / "corpus"))
+    for number in range(6):
+        commit(local, 1, Part(f"part{number}", "somewhere", "f1"))
+    together = threading.Barrier(4)
+
+    class Slow(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.endswith(".tally.json") and self.path < "/corpus/extract/part4":
+                with suppress(threading.BrokenBarrierError):
+                    together.wait(30)
+            super().do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Slow, directory=str(tmp_path))) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        remote = Corpus(f"http://127.0.0.1:{server.server_port}/corpus")
+        assert [tally.part for tally in remote.tallies("extract")] == [f"part{number}" for number in range(6)]
+        server.shutdown()
+    assert not together.broken
 
 
 def test_a_corpus_of_an_unknown_kind_is_one_line() -> None:

@@ -8,6 +8,7 @@ sees: a killed run leaves files that no tally names, and the next run sweeps the
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -16,7 +17,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -35,6 +36,13 @@ if TYPE_CHECKING:  # what reads no Parquet, as the server of annotators, does wi
 ROW_GROUP = 10_000
 SAMPLED_DROPS = 5
 """Dropped rows kept per reason and part, so that people can judge the filters too."""
+_TALLY = ".tally.json"
+_UNWRITABLE = (
+    *map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)),
+    "database or disk is full",
+    "attempt to write a readonly database",
+)
+"""What errors say when nothing can be written: each library has exceptions of its own."""
 
 
 class Part(NamedTuple):
@@ -107,6 +115,8 @@ class Corpus:
                 "protocol needs (for s3://: pip install 'waon_build[s3]')"
             ) from error
         self.root = self.root.rstrip("/")
+        self._read_before: dict[tuple[str, str], bytes] = {}
+        """Tallies of an object store, by path and tag: a run asks for each several times."""
 
     @property
     def is_local(self) -> bool:
@@ -134,40 +144,64 @@ class Corpus:
 
     def parts(self, stage: str) -> list[str]:
         """Names of the committed parts of a stage, sorted."""
-        try:
-            found = self.fs.ls(self.path(stage), detail=False, refresh=True)
-        except FileNotFoundError:
-            return []
-        suffix = ".tally.json"
-        return sorted(path.rsplit("/", 1)[-1][: -len(suffix)] for path in found if path.endswith(suffix))
+        return _parts_among(self._listed(stage))
 
     def tally(self, stage: str, part: str) -> Tally | None:
-        """The tally of a committed part, or None when there is no such part."""
-        try:
-            data = self.fs.cat_file(self.path(stage, f"{part}.tally.json"))
-        except FileNotFoundError:
-            return None
-        try:
-            tally = Tally.from_json(json.loads(data))
-            if not tally.rows.adds_up or not isinstance(tally.files, dict):
-                raise ValueError("it does not add up")
-            return tally
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"{self.path(stage, part)}.tally.json: is damaged: delete it and run again to redo this part"
-            ) from error
+        """The tally of a committed part, or None when there is no such part. Raises InputError when it is damaged."""
+        [tally] = self._tallies(stage, [part], {})
+        return tally
 
     def tallies(self, stage: str) -> list[Tally]:
-        """The tallies of all committed parts of a stage, by part name."""
-        tallies = (self.tally(stage, part) for part in self.parts(stage))
-        return [tally for tally in tallies if tally is not None]
+        """The tallies of all committed parts of a stage, by part name. One listing, and reads that an object store
+        answers many at a time: stages ask for all tallies at once, never for one after the other."""
+        listed = self._listed(stage)
+        return [tally for tally in self._tallies(stage, _parts_among(listed), listed) if tally is not None]
 
     def is_current(self, stage: str, part: Part) -> bool:
-        """Whether a part is there as it should be, its files included."""
+        """Whether a part is there as it should be, its files included. Of many parts, see `pending`."""
         tally = self.tally(stage, part.name)
         if tally is None or tally.fingerprint != part.fingerprint:
             return False
-        return not self.is_local or all(os.path.exists(self.path(stage, name)) for name in tally.files.values())
+        return all(self.fs.exists(self.path(stage, name)) for name in tally.files.values())
+
+    def pending(self, stage: str, parts: Sequence[Part]) -> list[Part]:
+        """Those of `parts` that are not there as they should be: never made, made from something else, or with a
+        file that is gone."""
+        listed = self._listed(stage)
+        present = sorted(set(_parts_among(listed)) & {part.name for part in parts})
+        there = {tally.part: tally for tally in self._tallies(stage, present, listed) if tally is not None}
+        return [
+            part
+            for part in parts
+            if (tally := there.get(part.name)) is None
+            or tally.fingerprint != part.fingerprint
+            or not listed.keys() >= set(tally.files.values())
+        ]
+
+    def _listed(self, stage: str) -> dict[str, str]:
+        """Names of all files of a stage, each with the tag of its content, "" where the store gives none."""
+        try:
+            found = self.fs.ls(self.path(stage), detail=not self.is_local, refresh=True)
+        except FileNotFoundError:
+            return {}
+        if self.is_local:
+            return {path.rsplit("/", 1)[-1]: "" for path in found}
+        return {info["name"].rsplit("/", 1)[-1]: str(info.get("ETag", "")) for info in found}
+
+    def _tallies(self, stage: str, parts: Sequence[str], tags: Mapping[str, str]) -> list[Tally | None]:
+        """The tally of each of `parts`, None for one that is not there. What was read before is not read again while
+        it has the same tag."""
+        names = [f"{part}{_TALLY}" for part in parts]
+        keys = {name: (self.path(stage, name), tags.get(name, "")) for name in names}
+        wanted = [keys[name][0] for name in names if keys[name] not in self._read_before]
+        found = dict(zip(wanted, self.fs.cat_ranges(wanted, None, None) if wanted else (), strict=True))
+        tallies = []
+        for path, tag in keys.values():
+            data = found[path] if path in found else self._read_before[path, tag]
+            tallies.append(_read_tally(path, data))
+            if tag and isinstance(data, bytes):
+                self._read_before[path, tag] = data
+        return tallies
 
     def file(self, stage: str, part: str, role: str = "rows") -> str | None:
         """The path of one file of a committed part (role: `rows`, `dropped`, `images`, `pages`), or None."""
@@ -370,16 +404,22 @@ class PartWriter:
     def __enter__(self) -> PartWriter:
         import pyarrow.parquet as pq
 
-        self._scratch = self.corpus.scratch()
-        self.folder = self._scratch.__enter__()
+        with _told_when_unwritable(self.corpus.url):
+            self._scratch = self.corpus.scratch()
+            self.folder = self._scratch.__enter__()
         self._rows = pq.ParquetWriter(f"{self.folder}/rows.parquet", self.schema, compression="zstd")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._rows.close()
-        self._scratch.__exit__(kind, error, trace)
+        with _told_when_unwritable(self.corpus.url):
+            try:
+                self._rows.close()
+            finally:
+                self._scratch.__exit__(kind, error, trace)
+                if error is not None:
+                    raise error
 
     @property
     def rows(self) -> Counts:
@@ -487,6 +527,41 @@ class PartWriter:
 
 def _another_run(holder: str = "") -> str:
     return f"another run is under way{f' ({holder})' if holder else ''}: wait for its end, or end it"
+
+
+@contextmanager
+def _told_when_unwritable(url: str) -> Iterator[None]:
+    """A disk that is full, or that takes nothing any more, becomes one line, whoever noticed it: Python, Arrow,
+    DuckDB or SQLite. What is not committed is made again by the next run."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        problem = next((sign for sign in _UNWRITABLE if sign in str(error)), "")
+        if not problem:
+            raise
+        raise InputError(
+            f"{url}: cannot be written ({problem}): make room or allow it, and run again; what is committed stays"
+        ) from error
+
+
+def _parts_among(names: Iterable[str]) -> list[str]:
+    return sorted(name.removesuffix(_TALLY) for name in names if name.endswith(_TALLY))
+
+
+def _read_tally(path: str, data: bytes | Exception) -> Tally | None:
+    if isinstance(data, FileNotFoundError):
+        return None
+    if isinstance(data, Exception):
+        raise data
+    try:
+        tally = Tally.from_json(json.loads(data))
+        if not tally.rows.adds_up or not isinstance(tally.files, dict):
+            raise ValueError("it does not add up")
+        return tally
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: is damaged: delete it and run again to redo this part") from error
 
 
 def _no_such_part(path: str) -> InputError:

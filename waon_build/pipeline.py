@@ -34,6 +34,7 @@ from waon_build.audit.state import State
 from waon_build.audit.state import state as read_state
 from waon_build.corpus import Corpus, Part, Stage
 from waon_build.dedup.stage import Dedup
+from waon_build.export.earlier import released_pairs
 from waon_build.export.facts import Provenance
 from waon_build.export.release import Release
 from waon_build.export.release import export as write_release
@@ -41,11 +42,13 @@ from waon_build.export.selection import Accepted
 from waon_build.fetch.client import Client
 from waon_build.fetch.origin import Origins
 from waon_build.fetch.politeness import Politeness
+from waon_build.fetch.recheck import Recheck
 from waon_build.fetch.stage import Fetch, Plan
 from waon_build.filters.stage import FilterImage, FilterText
 from waon_build.recipe import Recipe, SiteSource
 from waon_build.records import Counts, InputError, Tally, normalised
 from waon_build.rights.tombstones import Tombstones
+from waon_build.sources.page_rights import page_rights
 from waon_build.sources.select import Select, selecting
 from waon_build.sources.site import Crawl
 from waon_build.sources.stage import Extract
@@ -54,6 +57,9 @@ if TYPE_CHECKING:
     from waon_build.audit.annotation.audit import Audit
 
 STAGES = ("crawl", "select", "extract", "text", "plan", "fetch", "image", "dedup", "route")
+"""Of a run, from the sources to the queue."""
+REFRESH = ("recheck", "dedup", "route")
+"""Of a refresh: what refuses by now leaves the queue."""
 
 
 def open_corpus(recipe: Recipe) -> Corpus:
@@ -62,7 +68,7 @@ def open_corpus(recipe: Recipe) -> Corpus:
 
 
 def stages(recipe: Recipe, pool: Executor | None = None) -> list[Stage]:
-    """All stages in order. pool: runs the decoding of images, beside the network."""
+    """All stages in order, of a run and of a refresh. pool: runs the decoding of images, beside the network."""
     client = partial(Client, recipe.fetch, Politeness.of(recipe.fetch), Origins())
     return [
         *([Crawl(recipe, client)] if _crawls(recipe) else []),
@@ -72,6 +78,7 @@ def stages(recipe: Recipe, pool: Executor | None = None) -> list[Stage]:
         Plan(recipe),
         Fetch(recipe, pool, client),
         FilterImage(recipe),
+        Recheck(recipe, client, page_rights),
         Dedup(recipe, frozen=partial(_frozen_pairs, recipe)),
         Route(recipe),
     ]
@@ -85,7 +92,7 @@ def begin(stage: Stage, corpus: Corpus) -> tuple[list[Part], int]:
     if stage.name in ("select", "extract", "text", "image"):
         for name in set(corpus.parts(stage.name)) - {part.name for part in wanted}:
             corpus.remove_part(stage.name, name)
-    parts = [part for part in wanted if not corpus.is_current(stage.name, part)]
+    parts = corpus.pending(stage.name, wanted)
     return parts, len(wanted) - len(parts)
 
 
@@ -165,8 +172,10 @@ def export_tasks(
 
 
 def export(recipe: Recipe, name: str | None = None, progress: Callable[[int, int], None] | None = None) -> Release:
-    """Decide what the answers so far decide, and write the accepted pairs as a release."""
+    """Decide what the answers so far decide, and write the accepted pairs as a release. Raises InputError when the
+    dedup table is not the recipe's."""
     corpus = open_corpus(recipe)
+    Dedup(recipe).check_rules(corpus)
     with database.opened(recipe) as engine:
         decisions.decide(engine, recipe.annotation)
         questions = load_questions(recipe.annotation.guideline)
@@ -245,5 +254,6 @@ def _publishable(recipe: Recipe, pair: decided.AcceptedPair) -> Accepted:
 
 
 def _frozen_pairs(recipe: Recipe) -> set[str]:
+    """What was judged, and what was released: by a database that is no more, say."""
     with database.opened(recipe) as engine:
-        return decided.frozen_pairs(engine)
+        return decided.frozen_pairs(engine) | released_pairs(open_corpus(recipe))

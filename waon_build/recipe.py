@@ -117,8 +117,15 @@ class SiteSource(_Section):
     kind: Literal["site"]
     seeds: list[str] = Field(min_length=1, description="Addresses to start from. Each origin is one part.")
     sitemaps: bool = Field(True, description="Also start from the site's sitemaps (robots.txt or /sitemap.xml).")
-    max_pages: int = Field(1000, ge=1, description="Pages to take from one origin.")
+    max_pages: int = Field(1000, ge=1, description="Pages to take from one origin in one visit.")
     max_depth: int = Field(5, ge=0, description="Links to follow from a seed.")
+    recrawl_after_days: float | None = Field(
+        7.0,
+        ge=0,
+        description="A later run visits the site again once this long has passed, and takes the pages that are new "
+        "or have changed; what earlier visits took stays. null: once is enough. Changed seeds or limits make the "
+        "next run visit it whatever this says.",
+    )
 
 
 class TableSource(_Section):
@@ -182,6 +189,27 @@ class FetchSettings(_Section):
     )
     format: Literal["jpg", "webp", "png"] = Field("jpg", description="Of the stored image.")
     quality: int = Field(90, ge=1, le=100, description="Of stored jpg and webp.")
+
+
+class RefreshSettings(_Section):
+    """What is asked again of the links and pages of kept pairs: whether they are there, and still allow it."""
+
+    after_days: float = Field(30.0, ge=0, description="A link is asked again once this long has passed.")
+    pages: bool = Field(
+        True, description="Also ask for the page of each pair: its robots meta and headers may refuse by now."
+    )
+    urls_per_run: int = Field(
+        100_000,
+        ge=1,
+        description="Links of a run at most, in whole parts, those that have waited longest first; the rest waits "
+        "for the next run.",
+    )
+    dead_after: int = Field(
+        3,
+        ge=1,
+        description="Checks in a row, at least `fetch.retry_after_hours` apart, that find nothing (404, 410, no such "
+        "host) before a link is called dead. A dead link is reported; its picture stays.",
+    )
 
 
 class TextFilters(_Section):
@@ -415,6 +443,7 @@ class Recipe(_Section):
     dedup: DedupSettings = Field(default_factory=DedupSettings, description="What is the same picture.")
     annotation: AnnotationSettings = Field(default_factory=AnnotationSettings, description="The queue.")
     export: ExportSettings = Field(default_factory=ExportSettings, description="The shards.")
+    refresh: RefreshSettings = Field(default_factory=RefreshSettings, description="What is asked again.")
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings, description="Where the work runs.")
 
 

@@ -85,7 +85,7 @@ def reasons_reference() -> str:
         "A row goes on, or it leaves one reason. These are all the reasons there are.",
         "",
     ]
-    for stage in (*waon_build.pipeline.STAGES, "judgements", "export"):
+    for stage in (*waon_build.pipeline.STAGES, "recheck", "judgements", "export"):
         reasons = sorted((reason for reason in Reason.all.values() if reason.stage == stage), key=str)
         if not reasons:
             continue

@@ -103,6 +103,15 @@ def test_an_expired_lease_returns_by_itself(engine: Engine, queued: Fill, annota
     assert take(engine, other, now + timedelta(minutes=10)) is not None
 
 
+def test_a_lease_of_a_clock_that_ran_ahead_is_not_waited_for(
+    engine: Engine, queued: Fill, annotator: Add, now: datetime
+) -> None:
+    """The machine believed for a while to be in another year: its leases would hold their tasks until then."""
+    queued(range(1), overlap=1)
+    assert take(engine, annotator(), now + timedelta(days=365)) is not None
+    assert take(engine, annotator(), now) is not None
+
+
 def test_an_answer_under_a_lost_lease_is_refused_by_name(
     engine: Engine, queued: Fill, annotator: Add, answer: Answer, now: datetime
 ) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from waon_build.corpus import SAMPLED_DROPS, Part
 from waon_build.dedup.phash import to_hex
 from waon_build.dedup.stage import Dedup
-from waon_build.records import CLUSTER, PAIR, Reason
+from waon_build.records import CLUSTER, PAIR, InputError, Reason
 from waon_build.rights.tombstones import Tombstones
 
 
@@ -373,6 +373,23 @@ def test_the_table_is_not_made_anew_for_a_judgement_or_the_place_of_a_list(
     for one in lists:
         one.write_text("9fee256238984d71")
     assert part_of(evaluation_sets=[str(lists[0])]) == part_of(evaluation_sets=[str(lists[1])])
+
+
+def test_a_table_of_other_rules_is_said_in_one_line_and_one_of_older_rows_is_not(made: Any, tmp_path: Path) -> None:
+    """Who releases looks at each pair for itself, but not for what looks like it."""
+    listed = tmp_path / "benchmark.txt"
+    listed.write_text(made.look(3).phash)
+    made.part("p", [made.row("a", made.look(1))])
+    Dedup(made.recipe()).check_rules(made.corpus)
+    made.table(evaluation_sets=[str(listed)])
+    made.part("q", [made.row("b", made.look(2))])
+    Tombstones.add(made.corpus, "host", "gone.example", "a test")
+    rules = Dedup(made.recipe(evaluation_sets=[str(listed)]))
+    rules.check_rules(made.corpus)
+    listed.write_text(made.look(4).phash)
+    for stage in (rules, Dedup(made.recipe()), Dedup(made.recipe(radius=4))):
+        with pytest.raises(InputError, match=r"other `dedup` settings or evaluation sets .*: run the recipe"):
+            stage.check_rules(made.corpus)
 
 
 def test_every_reason_of_the_stage_is_told_with_what_and_why() -> None:

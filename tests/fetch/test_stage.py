@@ -327,7 +327,7 @@ def test_a_failure_is_not_asked_again_before_its_pause_is_over(
         def now(cls, tz: Any = None) -> datetime:
             return datetime.now(UTC) + timedelta(hours=25)
 
-    monkeypatch.setattr("waon_build.fetch.stage.datetime", Tomorrow)
+    monkeypatch.setattr("waon_build.due.datetime", Tomorrow)
     assert len(fetch(corpus, recipe(retry_after_hours=24))) == 1
 
 

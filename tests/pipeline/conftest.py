@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,11 @@ def demo_recipe(site: Served, tmp_path: Path) -> Path:
     return path
 
 
-def make(loaded: Recipe) -> dict[str, int]:
-    """Run every stage; returns how many parts each had to make."""
+def make(loaded: Recipe, names: Collection[str] = pipeline.STAGES) -> dict[str, int]:
+    """Run the stages of these names; returns how many parts each had to make."""
     corpus = pipeline.open_corpus(loaded)
     made = {}
-    for stage in pipeline.stages(loaded):
+    for stage in (stage for stage in pipeline.stages(loaded) if stage.name in names):
         parts, _ = pipeline.begin(stage, corpus)
         made[stage.name] = len(parts)
         for part in parts:

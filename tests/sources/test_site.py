@@ -494,6 +494,8 @@ def test_every_address_asked_is_one_row(tmp_path: Path, site: Site) -> None:
         "depth": 0,
         "bytes": len(site.pages["/"].body),
         "sha256": hashlib.sha256(site.pages["/"].body).hexdigest(),
+        "etag": "",
+        "last_modified": "",
     }
     assert (second["url"], second["depth"], second["bytes"]) == (f"{site.origin}/a", 1, 7)
     assert (third["status"], third["reason"], third["bytes"], third["sha256"]) == (404, "not_found", 0, "")

@@ -24,6 +24,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     text,
     update,
@@ -62,6 +63,7 @@ from waon_build.annotation.refusals import (
     UnknownTask,
 )
 from waon_build.annotation.shown import SHOWN, Shown
+from waon_build.due import SKEW
 
 TAKE_BACK = 10
 """How many of their last answers an annotator can undo."""
@@ -129,7 +131,7 @@ def claim(connection: Connection, annotator: str, now: datetime, plan: Plan) -> 
 
     Nobody gets a task that they have answered or skipped. Raises UnknownAnnotator, NotActive.
     """
-    _return_expired(connection, now)
+    _return_expired(connection, now, plan.minutes)
     worker = standing.may_go_on(connection, _active(connection, annotator), plan, now)
     if worker is None:
         give_back(connection, annotator)
@@ -153,7 +155,7 @@ def claim(connection: Connection, annotator: str, now: datetime, plan: Plan) -> 
 def lease_task(connection: Connection, annotator: str, task_id: int, now: datetime, minutes: float) -> Leased:
     """One certain task for an annotator, though it was reported: what was judged elsewhere is not lost. Raises
     UnknownTask, TaskWithdrawn, AlreadyAnswered, OverlapReached, UnknownAnnotator, NotActive."""
-    _return_expired(connection, now)
+    _return_expired(connection, now, minutes)
     worker = _active(connection, annotator)
     until = now + timedelta(minutes=minutes)
     these = {"the_annotator": annotator, "the_task": task_id}
@@ -283,7 +285,7 @@ def correct(
 def undo(connection: Connection, annotator: str, annotation_id: int, now: datetime, minutes: float) -> Leased:
     """Take one of one's last answers back, and hold its task to answer it anew. What was said is kept, and
     weighs nothing. Raises TooLateToUndo, TaskWithdrawn, UnknownAnnotator, NotActive."""
-    _return_expired(connection, now)
+    _return_expired(connection, now, minutes)
     _active(connection, annotator)
     found = next((one for one in recent(connection, annotator) if one.annotation_id == annotation_id), None)
     if found is None or not found.can_undo:
@@ -373,9 +375,11 @@ def _hold(connection: Connection, task_id: int, annotator: str, now: datetime, u
     return token
 
 
-def _return_expired(connection: Connection, now: datetime) -> None:
-    """Give the tasks of leases that ran out back to the queue."""
-    _return(connection, connection.scalars(_END_EXPIRED, {"the_time": now}).all())
+def _return_expired(connection: Connection, now: datetime, minutes: float) -> None:
+    """Give the tasks of leases that ran out back to the queue, and of those that a clock which ran ahead has issued:
+    no right one lets a lease end so late."""
+    these = {"the_time": now, "the_future": now + timedelta(minutes=minutes) + SKEW}
+    _return(connection, connection.scalars(_END_EXPIRED, these).all())
 
 
 def _return(connection: Connection, task_ids: Sequence[int]) -> None:
@@ -486,7 +490,11 @@ _LAST = update(Annotator).where(_IS_THEM).values(last_task=bindparam("the_task")
 _ONE_MORE = update(Annotator).where(_IS_THEM).values(given=Annotator.given + 1)
 
 _LEASE = insert(Lease)
-_END_EXPIRED = delete(Lease).where(Lease.expires_at <= bindparam("the_time")).returning(Lease.task_id)
+_END_EXPIRED = (
+    delete(Lease)
+    .where(or_(Lease.expires_at <= bindparam("the_time"), Lease.expires_at > bindparam("the_future")))
+    .returning(Lease.task_id)
+)
 _IS_NOT_TOO_OLD = Lease.issued_at > bindparam("the_oldest")
 _HOLD_ON_TO_ALL = update(Lease).where(_IS_LEASE_OF, _IS_NOT_TOO_OLD).values(expires_at=bindparam("the_end"))
 _HOLD_ON_TO = (

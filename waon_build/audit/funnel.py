@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from waon_build.batches import list_batches
 from waon_build.corpus import Corpus
 from waon_build.records import Counts
+from waon_build.sources.visits import PAGE_UNCHANGED, brought_pages
 
 
 class Step(NamedTuple):
@@ -62,6 +63,8 @@ def funnel(corpus: Corpus) -> list[Step]:
     # What was fetched for a batch that is planned no more is kept, but it is on nobody's way.
     planned = {batch.name for batch in list_batches(corpus)}
     tallies["fetch"] = [tally for tally in tallies["fetch"] if tally.part in planned]
+    # A page that is asked again is the page that was counted before: how often a site was visited is no input.
+    tallies["crawl"] = [tally for tally in tallies["crawl"] if brought_pages(tally)]
     steps = []
     for row in _ROWS:
         counts, parts = Counts(), 0
@@ -72,6 +75,9 @@ def funnel(corpus: Corpus) -> list[Step]:
                 parts += 1
         if parts:
             steps.append(Step(row.stage, row.unit, counts, parts, row.follows))
+    for step in steps:
+        if step.stage == "crawl":
+            step.counts.read -= step.counts.dropped.pop(PAGE_UNCHANGED, 0)
     return steps
 
 

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from waon_build.audit.funnel import Step, as_rows, faults, funnel
+from waon_build.audit.links import links
 from waon_build.corpus import Corpus
 from waon_build.export.release import releases
+from waon_build.records import Counts
 
 
 @dataclass(frozen=True)
 class State:
-    """What `waon-build audit` shows. queue: what is counted -> how many. releases: their addresses.
+    """What `waon-build audit` shows. queue: what is counted -> how many. links: `images` and `pages` of kept pairs
+    that were asked again, and what was found. releases: their addresses.
     problems: what could not be read, with file and offset. faults: what does not add up."""
 
     name: str
@@ -22,6 +25,7 @@ class State:
     queue: dict[str, int]
     releases: list[str]
     problems: list[str]
+    links: dict[str, Counts]
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -30,6 +34,7 @@ class State:
             "adds_up": not self.faults,
             "faults": self.faults,
             "queue": self.queue,
+            "links": {unit: counts.to_json() for unit, counts in self.links.items()},
             "releases": self.releases,
             "problems": self.problems,
         }
@@ -51,4 +56,5 @@ def state(name: str, corpus: Corpus, queue: Mapping[str, int]) -> State:
         dict(queue),
         [f"{corpus.url}/releases/{name}" for name in releases(corpus)],
         problems,
+        links(corpus),
     )

@@ -17,6 +17,8 @@ def show(state: State, console: Console) -> None:
     if state.steps and not state.faults:
         console.print("The funnel adds up: every row read went on or left one reason.")
     console.print(_queue(state))
+    if state.links:
+        console.print(_links(state))
     for release in state.releases:
         console.print(f"release {release}", markup=False, highlight=False, soft_wrap=True)
     for problem in state.problems:
@@ -43,4 +45,16 @@ def _queue(state: State) -> Table:
     table.add_column("count", justify="right")
     for name, count in state.queue.items():
         table.add_row(name, f"{count:,}")
+    return table
+
+
+def _links(state: State) -> Table:
+    table = Table(title="Links asked again", title_justify="left")
+    table.add_column("of")
+    for name in ("asked", "there"):
+        table.add_column(name, justify="right")
+    table.add_column("not, by reason")
+    for unit, counts in state.links.items():
+        others = ", ".join(f"{reason} {count:,}" for reason, count in most_frequent(counts.dropped))
+        table.add_row(unit, f"{counts.read:,}", f"{counts.kept:,}", others)
     return table

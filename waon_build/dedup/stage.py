@@ -24,7 +24,7 @@ from waon_build.dedup.pairs import Pairs, read_pairs
 from waon_build.dedup.phash import from_hex, to_hex
 from waon_build.dedup.runs import first_of_each, starts_of_runs
 from waon_build.recipe import Recipe
-from waon_build.records import CLUSTER, PAIR, Reason, Tally
+from waon_build.records import CLUSTER, PAIR, InputError, Reason, Tally
 from waon_build.rights.tombstones import Tombstones
 
 PART: Final = "clusters"
@@ -77,7 +77,9 @@ class Dedup:
     pair of each first.
 
     frozen: gives the ids of pairs that have been annotated or released: they are kept, whatever comes, and
-    lead their cluster. They are no part of the fingerprint: an annotation makes nothing anew by itself."""
+    lead their cluster. They are no part of the fingerprint: an annotation makes nothing anew by itself.
+
+    The fingerprint is RULES-INPUTS: settings and evaluation sets, then image parts and tombstones."""
 
     name = "dedup"
     kind = "global"
@@ -94,10 +96,24 @@ class Dedup:
         tallies = corpus.tallies("image")
         if not tallies and corpus.tally(self.name, PART) is None:
             return []
+        made_from = [Tombstones.load(corpus).digest, *(f"{tally.part} {tally.digest}" for tally in tallies)]
+        return [Part(PART, "image", f"{self._rules()}-{fingerprint(self.name, self.version, [], made_from)}")]
+
+    def check_rules(self, corpus: Corpus) -> None:
+        """Raise InputError when the table was made by other settings or evaluation sets than the recipe has now. What
+        came in or was withdrawn since is no matter here: who releases looks at each pair."""
+        table = corpus.tally(self.name, PART)
+        if table is not None and table.fingerprint.partition("-")[0] != self._rules():
+            raise InputError(
+                f"{corpus.path(self.name, PART)}: was made by other `dedup` settings or evaluation sets than the "
+                "recipe has now: run the recipe (`waon-build run`), so that nothing is released that they keep out"
+            )
+
+    def _rules(self) -> str:
+        """A digest of what the table is made by."""
         lists = [evaluation.digest(path, self._options) for path in self.settings.evaluation_sets]
         settings = self.settings.model_dump(exclude={"evaluation_sets"})
-        made_from = [Tombstones.load(corpus).digest, *lists, *(f"{tally.part} {tally.digest}" for tally in tallies)]
-        return [Part(PART, "image", fingerprint(self.name, self.version, settings, made_from))]
+        return fingerprint(self.name, self.version, settings, lists)
 
     def run(self, corpus: Corpus, part: Part) -> Tally:
         """Make the table anew, over all image parts there are. Raises InputError when one is damaged."""

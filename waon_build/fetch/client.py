@@ -8,9 +8,9 @@ starts over. No cookies, no proxies, no second try of what was refused.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from types import TracebackType
-from typing import Final
+from collections.abc import Callable, Mapping
+from types import MappingProxyType, TracebackType
+from typing import Final, NamedTuple
 from urllib.parse import urljoin
 
 import aiohttp
@@ -84,6 +84,11 @@ REFUSALS: Final = frozenset(
 )
 """Reasons that are final and a matter of permission (`Image.status` is `refused`); all others are failures."""
 
+REFUSED_BY: Final = frozenset(
+    {REFUSED_BY_ROBOTS_TXT, REFUSED_BY_X_ROBOTS_TAG, REFUSED_BY_TDMREP, REFUSED_BY_CONTENT_USAGE}
+)
+"""The refusals that are somebody's own words."""
+
 LEFT_THE_SITE = reason_of_asking(
     "left_the_site",
     what="A page or sitemap that redirects to another origin.",
@@ -96,13 +101,28 @@ _REFUSAL: Final = {
     "tdm_reservation": REFUSED_BY_TDMREP,
     "content_usage": REFUSED_BY_CONTENT_USAGE,
 }
-_HEADERS: Final = {
-    "image": {"Accept": "image/webp,image/png,image/jpeg,image/*;q=0.8,*/*;q=0.5", "Accept-Encoding": "identity"},
-    "page": {"Accept": "text/html,application/xhtml+xml,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"},
-    "sitemap": {"Accept": "application/xml,text/plain,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"},
-    "rights": {"Accept": "text/plain,application/json,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"},
+
+
+class _Kind(NamedTuple):
+    """How something is asked for."""
+
+    method: str
+    headers: dict[str, str]
+
+
+_IMAGE: Final = {"Accept": "image/webp,image/png,image/jpeg,image/*;q=0.8,*/*;q=0.5", "Accept-Encoding": "identity"}
+_KINDS: Final = {
+    "image": _Kind("GET", _IMAGE),
+    "head": _Kind("HEAD", _IMAGE),
+    "first_byte": _Kind("GET", {**_IMAGE, "Range": "bytes=0-0"}),
+    "page": _Kind("GET", {"Accept": "text/html,application/xhtml+xml,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"}),
+    "sitemap": _Kind("GET", {"Accept": "application/xml,text/plain,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"}),
+    "rights": _Kind("GET", {"Accept": "text/plain,application/json,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"}),
 }
+_ON_ONE_SITE: Final = ("page", "sitemap")
 _ROBOTS_REDIRECTS: Final = 5
+NOT_IMPLEMENTED: Final = 501
+"""What many servers say to HEAD, however well they are."""
 _NO_SUCH_HOST: Final = frozenset({ADDRESS_NOT_PUBLIC, NAME_NOT_RESOLVED, TLS_FAILED, HOST_RESTS})
 _FOR_A_LATER_RUN: Final = frozenset({ROBOTS_UNREACHABLE, HOST_RESTS})
 
@@ -171,21 +191,27 @@ class Client:
         kind: str = "image",
         max_bytes: int | None = None,
         withdrawn: Callable[[str], bool] = lambda url: False,
+        conditions: Mapping[str, str] = MappingProxyType({}),
     ) -> Reply:
         """Ask for `url`, and again within `settings.retries` for what may succeed.
 
         kind: `image`, or, on one site, `page` and `sitemap` (whose own X-Robots-Tag speaks of search results,
-        not of reading it): these two are not followed to another origin. max_bytes: of the decoded body;
-        `settings.max_bytes` by default. withdrawn: whether an address was taken down, asked of every redirect."""
+        not of reading it): these two are not followed to another origin. `head` and `first_byte` ask whether an
+        image is still there: see `looking.py`. max_bytes: of the decoded body;
+        `settings.max_bytes` by default. withdrawn: whether an address was taken down, asked of every redirect.
+        conditions: headers that ask `url` itself, and nothing it redirects to, for its body only if it has changed
+        (RFC 9110, section 13): a status of 304 says that it has not."""
         limit = self.settings.max_bytes if max_bytes is None else max_bytes
         for attempt in range(self.settings.retries + 1):
-            reply = await self._follow(url, kind, limit, withdrawn)
+            reply = await self._follow(url, kind, limit, withdrawn, conditions)
             if not reply.retryable or reply.reason in _FOR_A_LATER_RUN or attempt == self.settings.retries:
                 break
             await asyncio.sleep(backoff_seconds(url, attempt, self._backoff))
         return reply
 
-    async def _follow(self, url: str, kind: str, limit: int, withdrawn: Callable[[str], bool]) -> Reply:
+    async def _follow(
+        self, url: str, kind: str, limit: int, withdrawn: Callable[[str], bool], conditions: Mapping[str, str]
+    ) -> Reply:
         """One try: the request and its redirects."""
         reply = Reply(url, final_url=url)
         seconds = self.settings.timeout_seconds
@@ -199,7 +225,7 @@ class Client:
                 return _ended(reply, TAKEN_DOWN)
             if asked in visited:
                 return _ended(reply, REDIRECT_LOOP)
-            if kind != "image" and any(asked.origin() != before.origin() for before in visited):
+            if kind in _ON_ONE_SITE and any(asked.origin() != before.origin() for before in visited):
                 return _ended(reply, LEFT_THE_SITE)
             visited.add(asked)
             rules = await self._rules(asked.origin())
@@ -213,7 +239,10 @@ class Client:
                 _add(reply.rights, said)
                 return next((_REFUSAL[evidence.signal] for evidence in said if evidence.refuses), "")
 
-            answer = await self._ask(asked, kind, limit, seconds, judged, rules.crawl_delay)
+            request = _KINDS[kind]
+            if len(visited) == 1:
+                request = _Kind(request.method, {**request.headers, **conditions})
+            answer = await self._ask(asked, request, limit, seconds, judged, rules.crawl_delay)
             seconds -= answer.seconds
             reply.status, reply.headers = answer.status, answer.headers
             location = answer.header("location")
@@ -225,22 +254,26 @@ class Client:
     async def _ask(
         self,
         url: URL,
-        kind: str,
+        request: _Kind,
         limit: int,
         seconds: float,
-        judged: Callable[[Answer], str] | None = None,
-        crawl_delay: float = 0.0,
+        judged: Callable[[Answer], str] | None,
+        crawl_delay: float,
     ) -> Answer:
         """One request when the host's turn has come, and what is learnt of the host from its answer."""
         host = url.raw_host or ""
         try:
             async with self._politeness.slot(host, crawl_delay), self._under_way:
-                answer = await transfer(self._session, url, _HEADERS[kind], limit, seconds, judged, kind == "rights")
+                # What tells of rights is judged by nobody, and its beginning will do.
+                answer = await transfer(
+                    self._session, url, request.headers, limit, seconds, judged, judged is None, request.method
+                )
         except HostRests:
             return Answer(reason=HOST_RESTS, retryable=True)
         if answer.status in (429, 503):
             self._politeness.pause(host, retry_after(answer.header("retry-after")) or self._backoff)
-        if answer.status >= 500 or answer.reason in (TIMED_OUT, CONNECTION_FAILED):
+        has_trouble = answer.status >= 500 and answer.status != NOT_IMPLEMENTED
+        if has_trouble or answer.reason in (TIMED_OUT, CONNECTION_FAILED):
             self._politeness.failed(host)
         elif answer.status:
             self._politeness.answered(host)
@@ -295,7 +328,7 @@ class Client:
         for _ in range(_ROBOTS_REDIRECTS + 1):
             if isinstance(asked, Reason):
                 break
-            answer = await self._ask(asked, "rights", limit, seconds, None, crawl_delay)
+            answer = await self._ask(asked, _KINDS["rights"], limit, seconds, None, crawl_delay)
             seconds -= answer.seconds
             if answer.status not in REDIRECTS or answer.reason:
                 break

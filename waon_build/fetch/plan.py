@@ -96,7 +96,9 @@ class Plan:
     def run(self, corpus: Corpus, part: Part) -> Tally:
         """Plan one generation: the same text parts, and the same earlier generations, give the same bytes.
 
-        What this generation has fetched already keeps its batch when it is planned again."""
+        What this generation has fetched already keeps its batch when it is planned again. What it let in by the same
+        rules stays in, though its caption be repeated by now in what came to its text parts: people may have judged
+        it."""
         with corpus.write(self.name, part, PLANNED, dropped=CANDIDATE) as writer:
             with _Planning(corpus, part, self.recipe, f"{writer.folder}/plan.duckdb") as planning:
                 planning.run("candidates", "repeats", "known")
@@ -109,9 +111,10 @@ class Plan:
 
     def _part(self, name: str, covered: list[str], digests: dict[str, str], before: list[Part]) -> Part:
         text = self.recipe.filters.text
-        settings = [text.max_repeats_per_host, text.max_repeats, self.recipe.fetch.urls_per_part]
+        rules = fingerprint(self.name, self.version, [text.max_repeats_per_host, text.max_repeats], [])
         read = [*(digests[text_part] for text_part in covered), *(part.fingerprint for part in before[-1:])]
-        return Part(name, "text", fingerprint(self.name, self.version, settings, read), tuple(covered))
+        made_from = fingerprint(self.name, self.version, self.recipe.fetch.urls_per_part, read)
+        return Part(name, "text", f"{rules}-{made_from}", tuple(covered))
 
 
 def packed(hosts: Iterable[tuple[int, int]], size: int, start: int = 0) -> Iterator[tuple[int, int, int]]:
@@ -157,13 +160,16 @@ class _Planning:
         if not self.corpus.is_local:
             self.database.register_filesystem(self.corpus.fs)
         earlier = [name for name in self.corpus.parts("plan") if name < self.part.name]
+        before = self.corpus.tally("plan", self.part.name)
+        kept = [self.part.name] if before and _rules(before.fingerprint) == _rules(self.part.fingerprint) else []
         fetched = [name for name in self.corpus.parts("fetch") if name.startswith(f"{self.part.name}-")]
+        elsewhere = [name for name in self.corpus.parts("fetch") if name not in fetched]
         self._view("text", "text", list(self.part.inputs), CANDIDATE)
         self._view("earlier", "plan", earlier, SEEN, role="seen")
         self._view("earlier_plan", "plan", earlier, PLANNED)
-        before = [name for name in self.corpus.parts("fetch") if name.partition("-")[0] < self.part.name]
+        self._view("kept_before", "plan", kept, PLANNED)
         self._view("fetched", "fetch", fetched, _URLS)
-        self._view("fetched_earlier", "fetch", before, _URLS)
+        self._view("fetched_elsewhere", "fetch", elsewhere, _URLS)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -309,6 +315,11 @@ def _write_file(writer: PartWriter, role: str, schema: pa.Schema, tables: Iterab
     with writer.open_file(role, "parquet") as file, pq.ParquetWriter(file, schema, compression="zstd") as parquet:
         for table in tables:
             parquet.write_table(table.cast(schema))
+
+
+def _rules(made_from: str) -> str:
+    """What decides of repeats, by a generation's fingerprint."""
+    return made_from.partition("-")[0]
 
 
 def _statements() -> dict[str, str]:

@@ -4,8 +4,9 @@
 --   text          the candidates to plan (schema CANDIDATE)
 --   earlier       keys of the distinct pairs of earlier generations: caption_key, host_key, url_key
 --   earlier_plan  what earlier generations planned (schema PLANNED)
+--   kept_before   what this generation planned when it was planned last, by the same rules (schema PLANNED)
 --   fetched       what this generation has fetched already: url
---   fetched_earlier  what earlier generations have fetched: url
+--   fetched_elsewhere  what the other generations have fetched: url
 -- Variables: per_host, in_all, generation, samples. Functions: normalised(caption), taken_down(url, page_url).
 --
 -- Keys are 64 bits of MD5. A collision could at worst count two captions as one, or put two URLs into one batch.
@@ -51,14 +52,20 @@ QUALIFY on_host > getvariable('per_host') OR in_all > getvariable('in_all');
 
 -- What becomes of each candidate: a reason, or NULL when it goes on.
 CREATE TABLE fate AS
+WITH let_in AS (
+    SELECT DISTINCT md5_number_lower(url) AS url_key, md5_number_lower(normalised(caption)) AS caption_key
+    FROM kept_before
+)
 SELECT candidate.id, candidate.url_key, candidate.host_key,
        CASE WHEN is_taken_down THEN 'taken_down'
             WHEN distinct_pair.id IS NULL THEN 'duplicate_candidate'
+            WHEN let_in.url_key IS NOT NULL THEN NULL
             WHEN on_host > getvariable('per_host') THEN 'caption_repeated_on_host'
             WHEN in_all > getvariable('in_all') THEN 'caption_repeated'
        END AS reason
 FROM candidate
      LEFT JOIN distinct_pair ON candidate.id = distinct_pair.id
+     LEFT JOIN let_in ON candidate.url_key = let_in.url_key AND candidate.caption_key = let_in.caption_key
      LEFT JOIN repeated ON candidate.caption_key = repeated.caption_key AND candidate.host_key = repeated.host_key;
 
 -- name: known
@@ -69,13 +76,14 @@ SELECT md5_number_lower(url) AS url_key, min(part_name) AS batch
 FROM fetched JOIN fetched_file USING (filename)
 GROUP BY url_key;
 
--- A URL that an earlier generation planned is fetched there; so is one that it fetched, and plans no more.
+-- A URL that an earlier generation planned is fetched there; one that only another has fetched stays there.
 CREATE TABLE image_part AS
 SELECT url, min(image_part) AS image_part
 FROM (
     SELECT url, image_part FROM earlier_plan WHERE batch = image_part
     UNION ALL
-    SELECT url, part_name FROM fetched_earlier JOIN fetched_earlier_file USING (filename)
+    SELECT url, part_name
+    FROM fetched_elsewhere JOIN fetched_elsewhere_file USING (filename) ANTI JOIN fetched USING (url)
 )
 GROUP BY url;
 

@@ -7,10 +7,10 @@ fetched anew when the form they are stored in changes. A refusal is final.
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import IO
 
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from waon_build.batches import Batch, candidates_of, list_batches
 from waon_build.corpus import Corpus, Part, PartWriter, fingerprint
+from waon_build.due import is_due
 from waon_build.fetch.client import TAKEN_DOWN, Client
 from waon_build.fetch.decode import VERSION
 from waon_build.fetch.gather import ClientFactory, Gathering, Progress
@@ -31,6 +32,8 @@ from waon_build.rights.tombstones import Tombstones
 
 __all__ = ["Fetch", "Plan"]
 
+_READERS = 8
+"""Parts with failures looked into at once: an object store answers slowly, and many questions at a time."""
 _SAMPLED = IMAGE.remove(IMAGE.get_field_index("reason"))
 """The columns of a sampled drop; its reason is the writer's."""
 
@@ -64,7 +67,10 @@ class Fetch:
         """One part for each batch that has URLs of its own."""
         stored = [VERSION, self.settings.shortest_side, self.settings.format, self.settings.quality]
         form = fingerprint(self.name, self.version, stored, [])
-        return [self._part(corpus, batch, form) for batch in list_batches(corpus) if batch.urls]
+        made = {tally.part: tally for tally in corpus.tallies(self.name)}
+        batches = [batch for batch in list_batches(corpus) if batch.urls]
+        with ThreadPoolExecutor(_READERS) as readers:
+            return list(readers.map(lambda batch: self._part(corpus, batch, form, made.get(batch.name)), batches))
 
     def hosts(self, corpus: Corpus, part: Part) -> set[str]:
         """The hosts of its own URLs. A host of many URLs has several batches, and one that is planned again
@@ -100,8 +106,7 @@ class Fetch:
             _write(writer, images, planned, spool, before)
             return writer.commit()
 
-    def _part(self, corpus: Corpus, batch: Batch, form: str) -> Part:
-        tally = corpus.tally(self.name, batch.name)
+    def _part(self, corpus: Corpus, batch: Batch, form: str, tally: Tally | None) -> Part:
         again = int(tally.fingerprint.rpartition("-")[2]) + self._has_due(corpus, tally) if tally else 0
         return Part(batch.name, batch.generation, f"{form}-{batch.url_digest}-{again}")
 
@@ -114,8 +119,9 @@ class Fetch:
         return any(self._is_due(row["attempts"], row["fetched_at"]) for row in rows)
 
     def _is_due(self, attempts: int, fetched_at: str) -> bool:
-        pause = timedelta(hours=self.settings.retry_after_hours)
-        return attempts < self.settings.max_attempts and datetime.fromisoformat(fetched_at) + pause <= datetime.now(UTC)
+        return attempts < self.settings.max_attempts and is_due(
+            fetched_at, timedelta(hours=self.settings.retry_after_hours)
+        )
 
     def _stays(self, image: Image, fits: bool) -> bool:
         """Whether what is known of a URL is all there is to know."""

@@ -20,7 +20,7 @@ HTTP_CLIENT_ERROR = reason_of_asking(
     why="The host does not want to give it to us.",
 )
 HTTP_SERVER_ERROR = reason_of_asking(
-    "http_server_error", what="An answer 5xx.", why="The host has a problem. Asked for again."
+    "http_server_error", what="An answer 5xx.", why="The host has a problem. Asked for again, but for a 501."
 )
 TOO_MANY_REQUESTS = reason_of_asking(
     "too_many_requests",
@@ -48,6 +48,8 @@ def meaning(status: int) -> tuple[str, bool]:
             return TOO_MANY_REQUESTS, True
         case _ if 400 <= status < 500:
             return HTTP_CLIENT_ERROR, False
+        case 501:  # it never will (RFC 9110, section 15.6.2)
+            return HTTP_SERVER_ERROR, False
         case _ if status >= 500:
             return HTTP_SERVER_ERROR, True
     return UNEXPECTED_STATUS, False

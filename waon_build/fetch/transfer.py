@@ -1,4 +1,4 @@
-"""One GET, without redirects: bounded in bytes and time, its body decoded, every mishap a reason.
+"""One request, without redirects: bounded in bytes and time, its body decoded, every mishap a reason.
 
 Knows nothing of rights or politeness: whoever calls looks at the headers before the body is read.
 """
@@ -10,7 +10,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from socket import EAI_AGAIN
+from socket import EAI_NODATA, EAI_NONAME
 from tempfile import SpooledTemporaryFile
 from typing import Final
 
@@ -56,6 +56,8 @@ BODY_TOO_LARGE = reason_of_asking(
 )
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_NO_SUCH_NAME: Final = (EAI_NONAME, EAI_NODATA)
+"""What a name server that works says of a host; all else says something of the name server, or the network."""
 _CHUNK: Final = 1 << 16
 _IN_MEMORY: Final = 1 << 20
 """Bytes of a body that is under way; the rest waits on disk: hundreds are under way, and some are slow."""
@@ -85,9 +87,10 @@ async def transfer(
     seconds: float,
     refused: Callable[[Answer], str] | None = None,
     truncate: bool = False,
+    method: str = "GET",
 ) -> Answer:
-    """Ask for `url` and read at most `max_bytes` of decoded body within `seconds`. Errors and redirects
-    bring no body.
+    """Ask for `url` and read at most `max_bytes` of decoded body within `seconds`; of 0 nothing is read, whatever
+    there is. Errors and redirects bring no body.
 
     refused: gives a reason when the body must not be read, from status and headers. truncate: keep the
     beginning of a longer body (a little more than `max_bytes`) instead of giving it up."""
@@ -95,12 +98,12 @@ async def transfer(
     started = time.monotonic()
     timeout = aiohttp.ClientTimeout(total=max(seconds, 0.001))
     try:
-        async with session.get(url, headers=headers, allow_redirects=False, timeout=timeout) as response:
+        async with session.request(method, url, headers=headers, allow_redirects=False, timeout=timeout) as response:
             answer.status = response.status
             answer.headers = [(_text(name), _text(value)) for name, value in response.raw_headers]
             if answer.status < 400:
                 answer.reason = refused(answer) if refused else ""
-            if not answer.reason and answer.status < 300:
+            if not answer.reason and answer.status < 300 and max_bytes:
                 answer.reason = await _read(response, answer, max_bytes, truncate)
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
         answer.body = b""
@@ -195,7 +198,7 @@ def _mishap(error: Exception) -> tuple[Reason, bool]:
         case aiohttp.ClientConnectorDNSError(os_error=NotPublicError()):
             return ADDRESS_NOT_PUBLIC, False
         case aiohttp.ClientConnectorDNSError(os_error=cause):
-            return NAME_NOT_RESOLVED, cause.errno == EAI_AGAIN
+            return NAME_NOT_RESOLVED, cause.errno not in _NO_SUCH_NAME
         case aiohttp.ClientSSLError() | ssl.SSLError():
             return TLS_FAILED, False
         case aiohttp.InvalidURL():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -22,6 +23,8 @@ from waon_build.records import InputError
 
 FILE = "tombstones.jsonl"
 KINDS = ("url", "host", "pair_id", "sha256", "phash")
+BY_REFRESH: Final = "refresh: "
+"""How the `why` of a tombstone begins that no person asked for: the refresh found that a site refuses now."""
 RADIUS: Final = 8
 """A phash covers every picture within this Hamming distance (of 64 bits): 90 % of benign edits of one
 photograph are found at 8, and no two different pictures of those measured were within 10."""
@@ -82,13 +85,23 @@ class Tombstones:
         """Write one tombstone, and return all there are now. Adding what is there changes nothing.
 
         Raises InputError when kind or value cannot be a tombstone."""
-        value = normalised(kind, value)
+        return cls.add_all(corpus, [(kind, value, why)])
+
+    @classmethod
+    def add_all(cls, corpus: Corpus, withdrawals: Iterable[tuple[str, str, str]]) -> Tombstones:
+        """Write many tombstones at once, each (kind, value, why): all of them, or none. See `add`."""
+        new = {(kind, normalised(kind, value)): why for kind, value, why in withdrawals}
         with corpus.turn(FILE):
             present = cls.load(corpus)
-            if _compared(kind, value) in present._values[kind]:
-                return present
             at = datetime.now(UTC).isoformat(timespec="seconds")
-            stones = [*present.stones, Tombstone(kind, value, why, at)]
+            added = [
+                Tombstone(kind, value, why, at)
+                for (kind, value), why in new.items()
+                if _compared(kind, value) not in present._values[kind]
+            ]
+            if not added:
+                return present
+            stones = [*present.stones, *added]
             lines = (json.dumps(stone._asdict(), ensure_ascii=False) + "\n" for stone in stones)
             corpus.put(corpus.path(FILE), "".join(lines).encode())
         return cls(stones)

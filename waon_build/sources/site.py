@@ -4,37 +4,41 @@ Breadth first in document order. Pages are asked for a few at a time, but taken 
 same site gives the same pages whatever answers first. Whoever answers the GETs (a client that obeys
 robots.txt and waits its turn) is passed in.
 
-A record holds the body as it was after its content coding was undone; the headers that this makes
-untrue (`Content-Encoding`, `Transfer-Encoding`, `Content-Length`) are kept as `X-Crawler-...`, as
-Common Crawl does. The status line is written anew, as HTTP/1.1.
+A later visit asks again for the pages that are known, and for those only if they have changed; what it finds
+new or changed is a part of its own (`visits.py`). The links of an unchanged page were followed when it was taken.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import uuid
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from http import HTTPStatus
-from io import BytesIO
-from typing import IO, Final, Protocol
+from datetime import timedelta
+from typing import Final, Protocol
 from urllib.parse import urljoin, urlsplit
 
-import pyarrow as pa
-from warcio.statusandheaders import StatusAndHeaders
-from warcio.warcwriter import WARCWriter
-
-from waon_build import __version__
 from waon_build.corpus import Corpus, Part, PartWriter, fingerprint, part_name
 from waon_build.recipe import Recipe, RecipeError, SiteSource
 from waon_build.records import Reason, Reply, Tally
 from waon_build.rights.robots_txt import RobotsTxt
 from waon_build.sources.links import links, origin_of, same_site
+from waon_build.sources.page_archive import PageArchive
 from waon_build.sources.sitemap import MAX_BYTES as LONGEST_SITEMAP
 from waon_build.sources.sitemap import read_sitemap
+from waon_build.sources.visits import (
+    AGAIN,
+    PAGE,
+    PAGE_UNCHANGED,
+    Known,
+    by_site,
+    known_before,
+    scope_of,
+    site_of,
+    visits_wanted,
+)
 
 NOT_A_PAGE = Reason(
     "not_a_page",
@@ -49,22 +53,6 @@ PAGE_TAKEN_ALREADY = Reason(
     why="One page, one record.",
 )
 
-PAGE: Final = pa.schema(
-    [
-        ("url", pa.string()),
-        ("final_url", pa.string()),
-        ("status", pa.int32()),
-        ("reason", pa.string()),
-        ("retryable", pa.bool_()),
-        ("depth", pa.int32()),
-        ("bytes", pa.int64()),
-        ("sha256", pa.string()),
-    ]
-)
-"""One row for each address asked, in the order of the crawl. status: HTTP, 0 when there was none. reason:
-"" for a page in the WARC. depth: links from a seed or sitemap. bytes, sha256: of the
-decoded body; so the part's digest changes with any page."""
-
 LONGEST_PAGE: Final = 20_000_000
 """Bytes asked for at most; `extract.max_page_bytes` decides later what is read."""
 AT_ONCE: Final = 8
@@ -74,13 +62,14 @@ ASKED_PER_PAGE: Final = 4
 MOST_SITEMAPS: Final = 50
 
 _HTML = ("text/html", "application/xhtml+xml")
-_UNTRUE_NOW = frozenset({"content-encoding", "transfer-encoding", "content-length"})
 
 
 class Asker(Protocol):
     """Whoever answers a bounded, polite GET, rights checked."""
 
-    async def get(self, url: str, *, kind: str = ..., max_bytes: int | None = ...) -> Reply: ...
+    async def get(
+        self, url: str, *, kind: str = ..., max_bytes: int | None = ..., conditions: Mapping[str, str] = ...
+    ) -> Reply: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +81,17 @@ class _Site:
     sitemaps: bool
     max_pages: int
     max_depth: int
+    pause: timedelta | None
+    """Between two visits; None for ever."""
+
+    def scope(self, allow_hosts: list[str]) -> list[object]:
+        """What of the recipe decides which pages are taken."""
+        return [self.seeds, self.sitemaps, self.max_pages, self.max_depth, allow_hosts]
 
 
 class Crawl:
-    """Stage `crawl`: one part per origin of the `site` sources. asker: opens a client, once per part."""
+    """Stage `crawl`: one part for each visit to an origin of the `site` sources. asker: opens a client, once per
+    part."""
 
     name = "crawl"
     kind = "network"
@@ -106,12 +102,14 @@ class Crawl:
         self._asker = asker
 
     def inputs(self, corpus: Corpus) -> list[Part]:
-        """One part per origin. Raises RecipeError for a seed that is no web address."""
-        parts = []
+        """One part per visit: those there were, and one more of each origin that it is time to visit again.
+        Raises RecipeError for a seed that is no web address."""
+        visits = by_site(corpus.tallies(self.name))
+        parts: list[Part] = []
         for site in _sites(self._recipe):
-            settings = [site.seeds, site.sitemaps, site.max_pages, site.max_depth, self._recipe.fetch.allow_hosts]
-            made_from = fingerprint(self.name, self.version, settings, [])
-            parts.append(Part(part_name(site.origin), site.origin, made_from))
+            scope = fingerprint(self.name, self.version, site.scope(self._recipe.fetch.allow_hosts), [])
+            first = Part(part_name(site.origin), site.origin, scope)
+            parts += visits_wanted(corpus, first, visits.get(first.name, []), site.pause)
         return parts
 
     def hosts(self, corpus: Corpus, part: Part) -> list[str]:
@@ -119,28 +117,36 @@ class Crawl:
         return [urlsplit(part.source).hostname or ""]
 
     def run(self, corpus: Corpus, part: Part) -> Tally:
-        """Crawl one origin. A site that gave no page for a passing cause is committed as not current, so
+        """Visit one origin. A site that gave no page for a passing cause is committed as not current, so
         that the next run asks again."""
         site = next(site for site in _sites(self._recipe) if site.origin == part.source)
-        return asyncio.run(self._crawl(corpus, part, site))
+        visits = by_site(corpus.tallies(self.name)).get(site_of(part.name), [])
+        before = [visit for visit in visits if visit.part < part.name]
+        same_scope = bool(before) and scope_of(before[-1].fingerprint) == scope_of(part.fingerprint)
+        return asyncio.run(self._crawl(corpus, part, site, known_before(corpus, part, visits), same_scope))
 
-    async def _crawl(self, corpus: Corpus, part: Part, site: _Site) -> Tally:
+    async def _crawl(self, corpus: Corpus, part: Part, site: _Site, known: Known, same_scope: bool) -> Tally:
         with corpus.write(self.name, part, PAGE) as writer:
             with writer.open_file("pages", "warc.gz") as file:
+                archive = PageArchive(file, part.name, self._recipe.fetch.contact or "")
                 async with self._asker() as asker:
-                    visit = _Visit(site, asker, writer, _Archive(file, part.name, self._recipe.fetch.contact or ""))
+                    visit = _Visit(site, asker, writer, archive, known, same_scope)
                     await visit.run()
             if visit.came_to_nothing:
                 writer.problem(f"{site.origin}: gave no page, for a cause that may pass: the next run asks again")
-                writer.tally.fingerprint = f"{part.fingerprint}-again"
+                writer.tally.fingerprint = f"{part.fingerprint}{AGAIN}"
             return writer.commit()
 
 
 class _Visit:
-    """The crawl of one site: what has been seen, what comes next."""
+    """The crawl of one site: what has been seen, what comes next. known: by earlier visits. same_scope: the last
+    of which had the same seeds and limits, so that nothing is behind the links of an unchanged page."""
 
-    def __init__(self, site: _Site, asker: Asker, writer: PartWriter, archive: _Archive) -> None:
+    def __init__(
+        self, site: _Site, asker: Asker, writer: PartWriter, archive: PageArchive, known: Known, same_scope: bool
+    ) -> None:
         self._site, self._asker, self._writer, self._archive = site, asker, writer, archive
+        self._known, self._same_scope = known, same_scope
         self._seen: set[str] = set()
         self._taken: set[str] = set()
         self._may_pass = False
@@ -148,14 +154,15 @@ class _Visit:
     @property
     def came_to_nothing(self) -> bool:
         """Whether there is no page, and a later crawl may find some."""
-        return self._may_pass and not self._writer.rows.kept
+        rows = self._writer.rows
+        return self._may_pass and not rows.kept and not rows.dropped[PAGE_UNCHANGED]
 
     async def run(self) -> None:
         """Crawl level by level."""
         starts = [*self._site.seeds, *(await self._from_sitemaps() if self._site.sitemaps else [])]
         level = self._new(starts)
         for depth in range(self._site.max_depth + 1):
-            level = await self._level(level, depth)
+            level = await self._level([*level, *self._new(self._known.by_depth.get(depth, ()))], depth)
 
     async def _level(self, urls: list[str], depth: int) -> list[str]:
         """Take the pages of one level in their order, and return those that they are the first to link to."""
@@ -167,8 +174,7 @@ class _Visit:
                 room = min(AT_ONCE, self._site.max_pages - self._writer.rows.kept)
                 while to_ask and len(ahead) < room:
                     url = to_ask.popleft()
-                    asking = self._asker.get(url, kind="page", max_bytes=LONGEST_PAGE)
-                    ahead.append((url, asyncio.ensure_future(asking)))
+                    ahead.append((url, asyncio.ensure_future(self._ask(url))))
                 if not ahead:
                     return found
                 url, answer = ahead.popleft()
@@ -177,37 +183,56 @@ class _Visit:
             for _, answer in ahead:
                 answer.cancel()
 
+    async def _ask(self, url: str) -> Reply:
+        page = self._known.asked.get(url) if self._same_scope else None
+        conditions = page.conditions if page else {}
+        return await self._asker.get(url, kind="page", max_bytes=LONGEST_PAGE, conditions=conditions)
+
     def _take(self, url: str, reply: Reply, depth: int) -> list[str]:
         """Write one page, or the reason why not, and return the addresses it is the first to link to."""
-        page = same_site(reply.final_url, self._site.origin)
-        reason = reply.reason or self._no_page(page, reply)
+        asked = self._known.asked.get(url)
+        if reply.status == 304 and asked:  # nobody else was asked on a condition
+            page, sha256 = asked.url, asked.sha256
+            reason: str = PAGE_TAKEN_ALREADY if page in self._taken else PAGE_UNCHANGED
+        else:
+            page = same_site(reply.final_url, self._site.origin)
+            sha256 = hashlib.sha256(reply.body).hexdigest() if reply.body else ""
+            reason = reply.reason or self._no_page(page, reply, sha256)
+        before = self._known.pages.get(page) if reason == PAGE_UNCHANGED else None
         row = {
             "url": url,
-            "final_url": reply.final_url,
+            "final_url": page if reason == PAGE_UNCHANGED else reply.final_url,
             "status": reply.status,
             "reason": reason,
             "retryable": reply.retryable,
             "depth": depth,
             "bytes": len(reply.body),
-            "sha256": hashlib.sha256(reply.body).hexdigest() if reply.body else "",
+            "sha256": sha256,
+            "etag": reply.header("etag") or (before.etag if before else ""),
+            "last_modified": reply.header("last-modified") or (before.last_modified if before else ""),
         }
         if reason:
             self._may_pass |= reply.retryable
             self._writer.append(row)
             self._writer.drop(row, reason)
-            return []
-        self._writer.keep(row)
-        self._archive.add(page, reply)
-        self._seen.add(page)
-        self._taken.add(page)
-        return self._new(links(reply, self._site.origin)) if depth < self._site.max_depth else []
+        else:
+            self._writer.keep(row)
+            self._archive.add(page, reply)
+        if reason in ("", PAGE_UNCHANGED):
+            self._seen.add(page)
+            self._taken.add(page)
+        leads_on = not reason or (reason == PAGE_UNCHANGED and not self._same_scope)
+        return self._new(links(reply, self._site.origin)) if leads_on and depth < self._site.max_depth else []
 
-    def _no_page(self, page: str, reply: Reply) -> str:
+    def _no_page(self, page: str, reply: Reply, sha256: str) -> str:
         if not page:
             return "left_the_site"  # the client's own word: it does not follow a redirect there
         if page in self._taken:
             return PAGE_TAKEN_ALREADY
-        return "" if _is_html(reply) else NOT_A_PAGE
+        if not _is_html(reply):
+            return NOT_A_PAGE
+        before = self._known.pages.get(page)
+        return PAGE_UNCHANGED if before and before.sha256 == sha256 else ""
 
     def _new(self, urls: Iterable[str]) -> list[str]:
         """Those not seen before, as many as may still be asked."""
@@ -215,7 +240,7 @@ class _Visit:
         for url in urls:
             if len(self._seen) >= self._site.max_pages * ASKED_PER_PAGE:
                 break
-            if url not in self._seen:
+            if url not in self._seen and url not in self._known.refused:
                 self._seen.add(url)
                 fresh.append(url)
         return fresh
@@ -244,48 +269,14 @@ class _Visit:
         return list(pages)
 
 
-class _Archive:
-    """A WARC 1.1 file of pages, each record gzipped by itself, as ISO 28500 has it."""
-
-    def __init__(self, file: IO[bytes], part: str, operator: str) -> None:
-        self._writer = WARCWriter(file, gzip=True, warc_version="1.1")
-        about = {
-            "software": f"waon-build/{__version__}",
-            "format": "WARC File Format 1.1",
-            "conformsTo": "https://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/",
-            "robots": "obeyed",
-            "operator": operator,
-            "isPartOf": part,
-        }
-        self._writer.write_record(self._writer.create_warcinfo_record(f"{part}.warc.gz", about))
-
-    def add(self, url: str, reply: Reply) -> None:
-        """Write one page as a response record."""
-        headers = [
-            (f"X-Crawler-{name}" if name.lower() in _UNTRUE_NOW else name, value)
-            for name, value in reply.headers
-            if (name.lower(), value) != ("content-length", str(len(reply.body)))
-        ]
-        headers.append(("Content-Length", str(len(reply.body))))
-        record = self._writer.create_warc_record(
-            url,
-            "response",
-            payload=BytesIO(reply.body),
-            length=len(reply.body),
-            http_headers=StatusAndHeaders(_status_line(reply.status), headers, protocol="HTTP/1.1"),
-            warc_headers_dict={"WARC-Record-ID": f"<urn:uuid:{_record_id(url, reply.body)}>"},
-        )
-        self._writer.write_record(record)
-
-
 def crawls(recipe: Recipe) -> set[str]:
-    """Names of the parts of the crawl stage that a recipe asks for."""
+    """Names of the first parts of the sites that a recipe asks for (see `visits.site_of`)."""
     return {part_name(site.origin) for site in _sites(recipe)}
 
 
 def _sites(recipe: Recipe) -> list[_Site]:
     """The origins of the `site` sources, in the recipe's order. An origin of several sources is one site,
-    with the larger of their limits."""
+    with the larger of their limits, and the shorter of their pauses."""
     sites: dict[str, _Site] = {}
     for number, source in enumerate(recipe.sources):
         if not isinstance(source, SiteSource):
@@ -299,13 +290,17 @@ def _sites(recipe: Recipe) -> list[_Site]:
                     f"sources.{number}.seeds",
                     f"holds {seed!r:.80}: give a web address, http(s)://HOST/...",
                 )
-            site = sites.get(origin, _Site(origin, (), False, 0, 0))
+            days = source.recrawl_after_days
+            pauses = [timedelta(days=days)] if days is not None else []
+            site = sites.get(origin, _Site(origin, (), False, 0, 0, None))
+            pauses += [site.pause] if site.pause is not None else []
             sites[origin] = _Site(
                 origin,
                 tuple(dict.fromkeys((*site.seeds, url))),
                 site.sitemaps or source.sitemaps,
                 max(site.max_pages, source.max_pages),
                 max(site.max_depth, source.max_depth),
+                min(pauses, default=None),
             )
     return list(sites.values())
 
@@ -313,14 +308,3 @@ def _sites(recipe: Recipe) -> list[_Site]:
 def _is_html(reply: Reply) -> bool:
     kind = reply.header("content-type").partition(";")[0].strip().lower()
     return kind in _HTML if kind else reply.body[:500].lstrip().lower().startswith((b"<!doctype html", b"<html"))
-
-
-def _status_line(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
-
-
-def _record_id(url: str, body: bytes) -> uuid.UUID:
-    return uuid.uuid5(uuid.NAMESPACE_URL, f"{url} {hashlib.sha256(body).hexdigest()}")

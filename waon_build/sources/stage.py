@@ -25,6 +25,7 @@ from waon_build.sources.ranges import GoneError, Range, buffered, read_all
 from waon_build.sources.references import NO_ADDRESS, NO_CAPTION, NOT_HTTP, TOO_MANY_ON_PAGE, Page
 from waon_build.sources.select import LOCATION, Select, selecting
 from waon_build.sources.site import crawls
+from waon_build.sources.visits import brought_pages, site_of
 
 RANGE_GONE = Reason(
     "range_gone",
@@ -67,7 +68,7 @@ class Extract:
     def _crawled(self, corpus: Corpus) -> Iterator[Part]:
         wanted = crawls(self.recipe)
         for tally in corpus.tallies("crawl") if wanted else ():
-            if tally.part in wanted:
+            if site_of(tally.part) in wanted and brought_pages(tally):
                 made_from = fingerprint(self.name, self.version, self.settings, [tally.digest])
                 yield Part(tally.part, f"crawl:{tally.part}", made_from)
 
