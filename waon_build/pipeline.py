@@ -6,14 +6,14 @@ It decides what is run, never where or when: a scheduler (`flows/`, or a test's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
@@ -89,10 +89,37 @@ def begin(stage: Stage, corpus: Corpus) -> tuple[list[Part], int]:
     return parts, len(wanted) - len(parts)
 
 
-def run_part(recipe: Recipe, stage: str, part: Part) -> Tally:
-    """Make and commit one part of a `cpu` stage: what a worker process is handed."""
-    made = next(one for one in stages(recipe) if one.name == stage)
+def stages_of(parts: Iterable[str]) -> dict[str, list[str]]:
+    """Stage -> names of its parts. parts: each `STAGE/PART`. Raises InputError for one that is not so written."""
+    found: dict[str, list[str]] = {}
+    for part in parts:
+        stage, slash, name = part.partition("/")
+        if not slash or stage not in STAGES:
+            raise InputError(f"--part {part}: is not STAGE/PART: the stages are {', '.join(STAGES)}")
+        found.setdefault(stage, []).append(name)
+    return found
+
+
+def find(stage: Stage, corpus: Corpus, names: Iterable[str]) -> list[Part]:
+    """The parts of these names. Raises InputError for one that the stage should not have."""
+    wanted = {part.name: part for part in stage.inputs(corpus)}
+    for name in names:
+        if name not in wanted:
+            raise InputError(f"--part {stage.name}/{name}: there is no such part: run the recipe without --part")
+    return [wanted[name] for name in names]
+
+
+def run_part(recipe: Recipe, stage: str, part: Part, pool: Executor | None = None) -> Tally:
+    """Make and commit one part of a `cpu` or `network` stage: what a worker process is handed. All parts of a
+    recipe that one process makes share their politeness. pool: as in `stages`; the same in every call."""
+    if not _here or _here[0] != recipe:
+        _here[:] = recipe, stages(recipe, pool)
+    made: Stage = next(one for one in _here[1] if one.name == stage)
     return made.run(open_corpus(recipe), part)
+
+
+_here: list[Any] = []
+"""The recipe whose parts this process makes, and its stages."""
 
 
 def check(recipe: Recipe) -> None:

@@ -370,13 +370,38 @@ class ExportSettings(_Section):
 class RuntimeSettings(_Section):
     """Where the work runs."""
 
+    engine: Literal["local", "dask", "ray"] = Field(
+        "local",
+        description="What runs the parts: processes of this machine, or a Dask or Ray cluster (`pip install "
+        "'waon_build[dask]'` or `[ray]`). See `docs/running.md`.",
+    )
+    address: str | None = Field(
+        None,
+        description="Of a Dask or Ray cluster that is there (`tcp://scheduler:8786`, `ray://head:10001`); by default "
+        "one of `workers` processes is started on this machine for the length of a run.",
+    )
     workers: int | None = Field(None, ge=1, description="Processes for decoding and parsing; by default one a core.")
     retries: int = Field(2, ge=0, description="Tries again of a part that failed for a passing cause.")
+    retry_delay_seconds: float = Field(
+        1.0, ge=0, description="Wait before the first of these tries; before each further one twice as long."
+    )
+    part_timeout_minutes: float | None = Field(
+        120.0,
+        gt=0,
+        description="Longest time for a part that computes: then its process is ended, and the part tried again. What "
+        "waits for the web has limits of its own (`fetch.timeout_seconds`). `null`: no limit.",
+    )
     storage_options: dict[str, Any] = Field(
         default_factory=dict,
         description="Passed to fsspec for the corpus (keys, endpoint), and for sources on an object store that have "
         "none of their own.",
     )
+
+    @model_validator(mode="after")
+    def _a_cluster_has_an_address(self) -> RuntimeSettings:
+        if self.address and self.engine == "local":
+            raise ValueError("address is of a cluster: set engine to dask or ray, or leave address out")
+        return self
 
 
 class Recipe(_Section):
