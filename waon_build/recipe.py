@@ -101,7 +101,11 @@ class CommonCrawlSource(_Section):
         "in every run, and more of them when the number grows.",
     )
     records_per_part: int = Field(10_000, ge=1, description="Pages of one part.")
-    requests: int = Field(16, ge=1, description="Ranges under way at once in one part.")
+    requests: int = Field(
+        8,
+        ge=1,
+        description="Ranges under way at once in one part; as many parts are under way as there are `runtime.workers`.",
+    )
     storage_options: dict[str, Any] | None = _STORAGE_OPTIONS
 
     @model_validator(mode="after")

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from waon_build import pipeline
 from waon_build.corpus import Corpus
 from waon_build.recipe import Recipe, load
-from waon_build.records import InputError
-from waon_build.sources import ranges
+from waon_build.records import InputError, Reason
+from waon_build.sources import ranges, select
 from waon_build.sources.ranges import GAP, LONGEST, Range, spans
 
 CRAWL = "CC-MAIN-2025-13"
@@ -155,6 +155,12 @@ def test_whatever_an_index_says_or_leaves_out_a_row_goes_on_or_leaves_one_reason
     ]
 
 
+def test_every_reason_that_the_sql_gives_is_one_of_the_closed_list() -> None:
+    words = re.findall(r"THEN '(\w+)'", Path(select.__file__).with_name("select.sql").read_text("utf-8"))
+    assert len(words) == 5
+    assert {f"select.{word}" for word in words} <= Reason.all.keys()
+
+
 def test_ranges_give_what_whole_files_give_for_a_fraction_of_the_bytes(tmp_path: Path, mirror, served, page) -> None:
     """Every candidate, drop and `source` of the selected pages is as if their WARC files had been read whole."""
     noise = random.Random(1)
@@ -259,6 +265,18 @@ def test_wat_leaves_out_what_refuses_and_what_has_no_caption_before_a_page_is_re
     assert any(row["url"].endswith("/a.jpg") for row in run.rows("extract")), "the lazy address is in the page alone"
 
 
+def test_a_page_whose_place_wat_does_not_tell_is_left_out(run: Run, mirror, page, archives, wat_record) -> None:
+    (written,) = mirror.add(CRAWL, pages(page, 1))
+    told = wat_record(JAPANESE.format(n=1, talk=TALK))
+    del told["Container"]["Gzip-Metadata"]
+    both = archives(written.name)
+    both.add_record("https://a.example/", json.dumps(told))
+    (path,) = mirror.root.rglob("*.wat.gz")
+    path.write_bytes(both.wat.getvalue())
+    run(select="wat")
+    assert run.counts("select") == {"read": 2, "kept": 0, "not_a_response": 1, "no_location": 1}
+
+
 def test_candidates_come_out_of_wat_alone_where_the_recipe_says_so(tmp_path: Path, mirror, served, page) -> None:
     mirror.add(CRAWL, pages(page), per_file=5)
     run = Run(tmp_path, served.url, select="wat", read="wat")
@@ -330,6 +348,20 @@ def test_a_list_that_cannot_be_read_today_is_told_and_stops_nothing_that_is_know
         assert run() == {"select": 0, "extract": 0}
     assert "going on with those that are known" in caplog.text
     assert len(run.corpus.parts("extract")) == 1
+
+
+def test_who_does_not_answer_for_one_snapshot_is_not_waited_for_at_the_next(
+    tmp_path: Path, mirror, served, page
+) -> None:
+    for snapshot in (CRAWL, "CC-MAIN-2025-18"):
+        mirror.add(snapshot, pages(page, 3, site=snapshot[-2:]))
+    run = Run(tmp_path, served.url, snapshots=["CC-MAIN-2025-*"])
+    run()
+    served.asked.clear()
+    served.answers = lambda path: (503, {"Retry-After": "0"})
+    assert run() == {"select": 0, "extract": 0}
+    asked = {path for _, path, *_ in served.asked}
+    assert asked == {"/collinfo.json", f"/crawl-data/{CRAWL}/cc-index-table.paths.gz"}
 
 
 def test_a_snapshot_without_an_index_yet_is_left_for_a_later_run(

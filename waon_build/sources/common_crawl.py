@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any, NamedTuple
 
 from waon_build import languages
@@ -110,7 +111,7 @@ class CommonCrawl:
                         f"{self.settings.location}: {problem}: try again later, or mend {self._field}.location or "
                         f"{self._field}.snapshot_list"
                     ) from error
-                log.warning("%s: %s: going on with those that are known", self.settings.location, problem)
+                _tell(f"{self.settings.location}: {problem}: going on with those that are known")
             names |= set(known)
         return sorted(names)
 
@@ -142,7 +143,7 @@ class CommonCrawl:
             # A snapshot is announced before its index is there, and nothing is for ever.
             going_on = "going on with what is known" if known else "leaving it out; the next run looks again"
             problem = f"{store.location}/{path} cannot be read: {_one_line(error)}"
-            log.warning("%s: %s", problem, going_on)
+            _tell(f"{problem}: {going_on}")
             asked.problems.append(problem)
             asked.is_silent |= isinstance(error, OSError)
             return known.files if known else []
@@ -209,6 +210,12 @@ def _keys(recipe: Recipe) -> dict[int, str]:
 
 def _languages(source: CommonCrawlSource, recipe: Recipe) -> tuple[str, ...]:
     return tuple(source.languages or [languages.get(recipe.language).iso639_3])
+
+
+@cache
+def _tell(text: str) -> None:
+    """Once in a process: a run looks more than once."""
+    log.warning("%s", text)
 
 
 def _matches(name: str, patterns: list[str]) -> bool:
