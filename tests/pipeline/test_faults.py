@@ -168,11 +168,10 @@ FULL = """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("limit", [600, 20_000])
-def test_a_file_that_may_not_grow_is_one_line_and_the_next_run_goes_on(tmp_path: Path, host: int, limit: int) -> None:
+def test_a_file_that_may_not_grow_is_one_line_and_the_next_run_goes_on(tmp_path: Path, host: int) -> None:
     """As on a disk past its quota."""
     path = write_recipe(tmp_path, host, tmp_path / "corpus")
-    command = [sys.executable, "-c", textwrap.dedent(FULL), str(path), str(limit)]
+    command = [sys.executable, "-c", textwrap.dedent(FULL), str(path), "20000"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 2, ended.stderr
     assert "cannot be written (File too large): make room" in ended.stdout
@@ -225,9 +224,7 @@ def test_a_date_in_the_future_blocks_nothing(since: timedelta, is_due: bool) -> 
 # --- names
 
 
-@pytest.mark.parametrize(
-    ("trouble", "comes_back"), [(socket.EAI_AGAIN, True), (socket.EAI_FAIL, True), (socket.EAI_NONAME, False)]
-)
+@pytest.mark.parametrize(("trouble", "comes_back"), [(socket.EAI_FAIL, True), (socket.EAI_NONAME, False)])
 def test_a_name_server_that_fails_is_asked_again_by_the_next_run_and_one_that_knows_no_such_name_is_not(
     tmp_path: Path, host: int, monkeypatch: pytest.MonkeyPatch, trouble: int, comes_back: bool
 ) -> None:

@@ -32,9 +32,11 @@ from waon_build.rights.tombstones import Tombstones
 
 @dataclass
 class Pictures:
-    """A host of pictures: `/SEED-SIDE.png` is picture SEED, SIDE pixels wide. failing: paths that give 503."""
+    """A host of pictures: `/SEED-SIDE.png` is picture SEED, SIDE pixels wide. pages: by path. failing: paths that
+    give 503."""
 
     port: int = 0
+    pages: dict[str, str] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)
     asked: Counter[str] = field(default_factory=Counter)
 
@@ -50,15 +52,15 @@ def serving() -> Iterator[Pictures]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            body = b""
-            status = 404
+            body = pictures.pages.get(self.path, "").encode()
+            status = 200 if body else 404
             if self.path.endswith(".png"):
                 pictures.asked[self.path] += 1
                 status = 503 if self.path in pictures.failing else 200
                 seed, side = map(int, self.path[1:-4].split("-"))
                 body = png(seed, side)
             self.send_response(status)
-            self.send_header("Content-Type", "image/png")
+            self.send_header("Content-Type", "image/png" if self.path.endswith(".png") else "text/html; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -91,6 +93,7 @@ def host() -> Iterator[Pictures]:
 def pictures(host: Pictures) -> Pictures:
     host.failing.clear()
     host.asked.clear()
+    host.pages.clear()
     return host
 
 
@@ -221,6 +224,25 @@ def test_a_new_archive_in_a_folder_or_in_a_list_is_the_only_one_read(
         assert growing.run() == made
     assert growing.run() == {}
     assert set(pictures.asked.values()) == {1}
+
+
+def test_a_page_that_changed_gives_what_is_new_on_it_and_leaves_earlier_parts_as_they_are(
+    tmp_path: Path, pictures: Pictures
+) -> None:
+    first, second = (f'<img src="{pictures.url(seed)}" alt="第{seed}回の祭りの写真">' for seed in (1, 2))
+    pictures.pages["/"] = f'<html lang="ja"><p>{first}'
+    seeds = [f"http://127.0.0.1:{pictures.port}/"]
+    growing = Growing(tmp_path, pictures, {"kind": "site", "seeds": seeds, "recrawl_after_days": 0})
+    assert growing.run() == {"crawl": 1, **ONE_MORE}
+    corpus = pipeline.open_corpus(growing.recipe())
+    before = {stage: corpus.tallies(stage) for stage in ("crawl", "extract", "text", "plan", "fetch", "image")}
+    assert growing.run() == {"crawl": 1}, "the visit that finds nothing new"
+    pictures.pages["/"] += f"<p>{second}"
+    assert growing.run() == {"crawl": 1, **ONE_MORE}
+    assert pictures.asked == {"/1-200.png": 1, "/2-200.png": 1}
+    assert corpus.tallies("plan")[1].rows.dropped == {"duplicate_candidate": 1}
+    for stage, tallies in before.items():
+        assert corpus.tallies(stage)[0] == tallies[0]
 
 
 def test_rows_appended_to_a_table_are_asked_for_and_no_other(growing: Growing) -> None:

@@ -110,11 +110,11 @@ class Recheck:
         links = links_of(corpus, part.source, self._settings.pages)
         due = self._due(links, before, stones)
         found = {(check.kind, check.url): check for check in self._ask(due, before, stones)}
-        Tombstones.add_all(corpus, _withdrawals(due, found))
         wanted = {(link.kind, link.url) for link in links}
         refused = {key for key, check in before.items() if check.status == "refused"}
         known = {**{key: check for key, check in before.items() if key in wanted | refused}, **found}
         with corpus.write(self.name, part, CHECK) as writer:
+            Tombstones.add_all(corpus, _withdrawals(due, found))
             for _, check in sorted(known.items()):
                 counts = writer.rows if check.kind == "image" else writer.count("page")
                 writer.append(check)
