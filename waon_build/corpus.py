@@ -77,6 +77,10 @@ def fingerprint(stage: str, version: int, settings: Any, inputs: Iterable[str]) 
     return digest16(stage, str(version), json.dumps(settings, sort_keys=True, default=str), *inputs)
 
 
+class CorpusHeldError(InputError):
+    """Another run holds the corpus."""
+
+
 class Corpus:
     """Everything built from one recipe. `url`: a path or any fsspec address."""
 
@@ -233,7 +237,7 @@ class Corpus:
     def alone(self) -> Iterator[None]:
         """Hold the corpus for one run: two at once would sweep each other's files. Also clears what killed
         runs left half written. Local corpora only: an object store has no lock, and nothing is swept there.
-        Raises InputError when another run holds it."""
+        Raises CorpusHeldError when another run holds it."""
         if not self.is_local:
             yield
             return
@@ -242,7 +246,7 @@ class Corpus:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise InputError(f"{self.url}: another run is under way: wait for its end, or end it") from error
+                raise CorpusHeldError(f"{self.url}: another run is under way: wait for its end, or end it") from error
             for folder in Path(self.path(".scratch")).glob("*-*"):
                 if not _is_running(folder.name.partition("-")[0]):
                     shutil.rmtree(folder, ignore_errors=True)

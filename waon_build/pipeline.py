@@ -6,6 +6,7 @@ It decides what is run, never where or when: a scheduler (`flows/`, or a test's 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -53,6 +54,10 @@ if TYPE_CHECKING:
     from waon_build.audit.annotation.audit import Audit
 
 STAGES = ("crawl", "extract", "text", "plan", "fetch", "image", "dedup", "route")
+REFRESH = ("recheck", "dedup", "route")
+"""What the refresh flow runs: what may no longer be had, or no longer be used, leaves queue and next release."""
+ROUTE = ("dedup", "route")
+"""What the route flow runs, after what the answers decide."""
 
 
 def open_corpus(recipe: Recipe) -> Corpus:
@@ -113,6 +118,13 @@ def import_answers(recipe: Recipe, path: str, kind: FileKind | None = None) -> C
         counts = import_judgements(engine, path, recipe.annotation, kind=kind)
         decisions.decide(engine, recipe.annotation)
         return counts
+
+
+def decide(recipe: Recipe) -> Counter[str]:
+    """Decide what the answers so far decide, and ask for more where people disagree; returns how many tasks came to
+    which outcome (`waiting`: more answers are wanted)."""
+    with database.opened(recipe) as engine:
+        return decisions.decide(engine, recipe.annotation)
 
 
 def queued(recipe: Recipe) -> list[Shown]:

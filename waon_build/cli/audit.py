@@ -7,23 +7,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from typer.core import TyperGroup
 
 from waon_build import recipe as recipes
-from waon_build.cli.options import AsJson, RecipePath, Settings, overrides_of, print_json, say
+from waon_build.cli.options import AsJson, FirstUnlessNamed, RecipePath, Settings, overrides_of, print_json, say
 from waon_build.records import InputError
 
-
-class _CorpusUnlessNamed(TyperGroup):
-    """`audit RECIPE` is `audit corpus RECIPE`."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        named = bool(args) and (args[0] in self.commands or args[0] == "--help")
-        return super().parse_args(ctx, args if named or not args else ["corpus", *args])
-
-
 audit_app = typer.Typer(
-    cls=_CorpusUnlessNamed, no_args_is_help=True, help="Show how a corpus stands (`audit RECIPE`), and its annotation."
+    cls=FirstUnlessNamed, no_args_is_help=True, help="Show how a corpus stands (`audit RECIPE`), and its annotation."
 )
 
 
