@@ -31,9 +31,9 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import (
     ConcurrencyLimitConfig,
     ConcurrencyLimitStrategy,
-    DeploymentStatus,
     StateType,
     VersionInfo,
+    WorkPoolStatus,
 )
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
@@ -83,7 +83,7 @@ FLOWS = {
 class Deployed:
     """A deployment as it stands. name: `FLOW/NAME`, as Prefect has it. cron: "" when it runs by hand alone, or by
     another kind of schedule, which is in `schedule` then. next_run, last_run: ISO 8601, in the schedule's time zone, ""
-    when there is none. last_state: Prefect's word. is_ready: a worker asks for its runs."""
+    when there is none. last_state: Prefect's word. has_worker: one is at work for its pool."""
 
     name: str
     flow: str
@@ -96,7 +96,7 @@ class Deployed:
     last_run: str
     last_state: str
     pool: str
-    is_ready: bool
+    has_worker: bool
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -116,7 +116,7 @@ def server() -> Iterator[SyncPrefectClient]:
             yield client
     except PrefectHTTPStatusError as error:
         status = error.response.status_code
-        way_out = "set PREFECT_API_AUTH_STRING" if status in (401, 403) else "see the log of the server"
+        way_out = {401: "set PREFECT_API_AUTH_STRING", 404: "its address ends in /api"}.get(status, "see its log")
         raise InputError(f"{url}: the Prefect server answers {status}: {way_out}") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise InputError(f"{url}: no Prefect server answers ({_first_line(error)}): {_HOW_TO_START}") from error
@@ -171,11 +171,7 @@ def load(flow: str) -> Flow[..., Any]:
 
 def deployments(client: SyncPrefectClient) -> list[Deployed]:
     """All deployments of ours, by name."""
-    found: list[DeploymentResponse] = []
-    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
-    while page := client.read_deployments(deployment_filter=ours, limit=200, offset=len(found)):
-        found += page
-    return sorted((_deployed(client, one) for one in found), key=lambda one: one.name)
+    return sorted((_deployed(client, one) for one in _ours(client)), key=lambda one: one.name)
 
 
 def deployed(client: SyncPrefectClient, name: str) -> Deployed:
@@ -185,8 +181,7 @@ def deployed(client: SyncPrefectClient, name: str) -> Deployed:
 
 def find(client: SyncPrefectClient, name: str) -> DeploymentResponse:
     """The deployment of ours that is called `FLOW/NAME` or `NAME`. Raises InputError when none is, or several are."""
-    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
-    there = {full_name(one): one for one in client.read_deployments(deployment_filter=ours, limit=200)}
+    there = {full_name(one): one for one in _ours(client)}
     if name in there:
         return there[name]
     called = sorted(full for full in there if full.partition("/")[2] == name)
@@ -223,6 +218,14 @@ def next_run(cron: str, timezone: str) -> datetime:
     return datetime.fromisoformat(due.isoformat())
 
 
+def _ours(client: SyncPrefectClient) -> list[DeploymentResponse]:
+    found: list[DeploymentResponse] = []
+    tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
+    while page := client.read_deployments(deployment_filter=tagged, limit=200, offset=len(found)):
+        found += page
+    return found
+
+
 def _deployed(client: SyncPrefectClient, deployment: DeploymentResponse) -> Deployed:
     schedules = [one.schedule for one in deployment.schedules if one.active]
     crons = [one for one in schedules if isinstance(one, CronSchedule)]
@@ -239,7 +242,7 @@ def _deployed(client: SyncPrefectClient, deployment: DeploymentResponse) -> Depl
         next_run="" if deployment.paused or not crons else _text(next_run(crons[0].cron, zone), zone),
         **_last_run(client, runs, zone),
         pool=deployment.work_pool_name or "",
-        is_ready=deployment.status == DeploymentStatus.READY,
+        has_worker=_has_worker(client, deployment.work_pool_name),
     )
 
 
@@ -271,6 +274,10 @@ def _pool_type(client: SyncPrefectClient, pool: str) -> str:
         return client.read_work_pool(pool).type
     except ObjectNotFound:
         return client.create_work_pool(WorkPoolCreate(name=pool, type="process")).type
+
+
+def _has_worker(client: SyncPrefectClient, pool: str | None) -> bool:
+    return pool is not None and client.read_work_pool(pool).status == WorkPoolStatus.READY
 
 
 def _flow_of(deployment: DeploymentResponse) -> str:

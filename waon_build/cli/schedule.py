@@ -65,7 +65,7 @@ def set_schedule(
         return
     say(f"{made.name} is {'made' if is_new else 'up to date'}: {flow} of {made.recipe}")
     say("It is paused: waon-build schedule resume " + called if made.paused else f"It runs next at {due.isoformat()}")
-    if not made.is_ready:
+    if not made.has_worker:
         say(f"Nothing runs without a worker: prefect worker start --pool {pool}")
 
 
@@ -87,7 +87,7 @@ def list_schedules(as_json: AsJson = False) -> None:
         when = f"{one.cron} ({one.timezone})" if one.cron else one.schedule or "by hand"
         last = f"{one.last_state.lower()}, {_minute(one.last_run)}" if one.last_run else "never"
         following = "paused" if one.paused else _minute(one.next_run)
-        table.add_row(one.name, one.recipe, when, following, last, "there" if one.is_ready else "none")
+        table.add_row(one.name, one.recipe, when, following, last, "there" if one.has_worker else "none")
     Console().print(table)
 
 
