@@ -10,7 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from waon_build import recipe as recipes
-from waon_build.cli.options import AsJson, FirstUnlessNamed, RecipePath, Settings, overrides_of, print_json, say
+from waon_build.cli.options import (
+    AsJson,
+    FirstUnlessNamed,
+    RecipePath,
+    Settings,
+    overrides_of,
+    print_json,
+    say,
+)
 from waon_build.records import InputError
 
 schedule_app = typer.Typer(
@@ -53,7 +61,9 @@ def set_schedule(
     if name is not None and (not name.strip() or any(char in name for char in "/%&<>")):
         raise InputError(f"--name {name}: cannot be a name: give one without / % & < >")
     from flows import deployments
+    from waon_build.audit.weekly import zone_of
 
+    zone_of(timezone)
     called = name or f"{loaded.name}-{flow}"
     when = cron or deployments.FLOWS[flow].cron
     due = deployments.next_run(when, timezone)

@@ -45,7 +45,7 @@ def test_the_annotation_is_audited_by_name(recipe: Path, tmp_path: Path) -> None
     assert "Agreement on match: raw 1.00" in ended.stdout
     ended = waon_build("audit", "annotation", recipe, "--json", "--out", "out", "--resamples", 20, cwd=tmp_path)
     assert json.loads(ended.stdout)["decisions"] == [{"kind": "normal", "outcome": "accepted", "tasks": 2}]
-    assert "24 files are in out" in ended.stderr
+    assert "26 files are in out" in ended.stderr
     assert (tmp_path / "out" / "agreement.parquet").exists()
 
 
@@ -78,7 +78,7 @@ def test_the_flow_leaves_every_table_and_a_summary_as_artifacts(recipe: Path, tm
     data = {key: json.loads(text) for key, text in artifacts.items()}
     assert "- Agreement on match: raw 1.00" in data.pop("annotation")
     assert json.loads(data["annotation-agreement"]) == shown["agreement"]
-    assert {key.removeprefix("annotation-") for key in data} == shown.keys() - {"name", "at", "empty"}
+    assert {key.removeprefix("annotation-").replace("-", "_") for key in data} == shown.keys() - {"name", "at", "empty"}
 
 
 def test_the_flow_without_a_database_ends_in_one_line(recipe: Path, tmp_path: Path) -> None:
