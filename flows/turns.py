@@ -18,18 +18,21 @@ from waon_build.corpus import CorpusHeldError
 
 R = TypeVar("R")
 
-LOOK_AGAIN = 20.0
+LOOK_AGAIN = 5.0
 """Seconds between two looks at a corpus that is held."""
 
 
 def in_turn(run: Callable[[], R]) -> R:
     """What `run` returns. While another run holds the corpus, a deployment's run waits for its end, however long;
     one that was started by hand raises CorpusHeldError."""
+    said = False
     while True:
         try:
             return run()
-        except CorpusHeldError as held:
+        except CorpusHeldError:
             if deployment.id is None:
                 raise
-            get_run_logger().info("%s: waiting", str(held).partition(": wait")[0])
+            if not said:
+                get_run_logger().info("another run holds the corpus: waiting for its end")
+                said = True
             time.sleep(LOOK_AGAIN)

@@ -61,11 +61,12 @@ def _dropped(report: Report) -> Iterator[str]:
 def _annotation(report: Report) -> Iterator[str]:
     found = report.now.annotation
     if found is None:
-        yield "Nobody was asked yet: there is no annotation queue."
+        yield "Nobody was asked yet: there is no annotation database."
         return
     for what, change in report.judged().items():
         yield f"- {what.capitalize()}: {_signed(change.since)}, {change.total:,} in all."
-    yield from (f"- {line}" for line in found["headlines"])
+    if found["answers"]:  # else there is nothing to say about them
+        yield from (f"- {line}" for line in found["headlines"])
 
 
 def _running_out(report: Report) -> Iterator[str]:
