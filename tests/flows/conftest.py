@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,19 @@ class Prefect:
             assert time.monotonic() < deadline, f"waited in vain for {what}; worker: {self.log('worker')[-4000:]}"
             time.sleep(0.2)
         return found
+
+    def schedule_soon(self, schedule: Callable[[str], object]) -> None:
+        """Have `schedule` make a schedule that is due in a few seconds, of which the server has planned the run; of
+        more seconds, where the machine is slow. It is told a cron expression in UTC, with seconds as sixth field."""
+        for seconds in (5, 15, 45, 90):
+            due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+            schedule(f"{due.minute} {due.hour} {due.day} {due.month} * {due.second}")
+            while datetime.now(UTC) < due + timedelta(seconds=2):
+                runs = self.post("flow_runs/filter")
+                if any(datetime.fromisoformat(run["expected_start_time"]) == due for run in runs):
+                    return
+                time.sleep(0.2)
+        raise AssertionError(f"nothing was planned: {self.log('server')[-4000:]}")
 
     def log(self, name: str) -> str:
         path = self.home / f"{name}.log"

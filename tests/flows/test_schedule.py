@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,6 @@ def typed(*arguments: str) -> str:
     return ended.stdout
 
 
-def in_a_moment() -> str:
-    """A cron expression that is due in a few seconds, in UTC. Prefect takes seconds as a sixth field."""
-    due = datetime.now(UTC) + timedelta(seconds=6)
-    return f"{due.minute} {due.hour} * * * {due.second}"
-
-
 @pytest.mark.slow
 def test_a_schedule_begins_by_itself_and_is_cancelled_changed_run_by_hand_paused_and_removed(
     prefect: Any, site: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -62,7 +56,7 @@ def test_a_schedule_begins_by_itself_and_is_cancelled_changed_run_by_hand_paused
     with temporary_settings({PREFECT_API_URL: prefect.url}), prefect.worker("--type", "process"):
         # By schedule, from the recipe of this folder.
         prefect.wait("the worker", lambda: "started!" in prefect.log("worker"))
-        typed("schedule", "demo.yaml", "--cron", in_a_moment(), "--timezone", "UTC", *SLOWLY)
+        prefect.schedule_soon(lambda cron: typed("schedule", "demo.yaml", "--cron", cron, "--timezone", "UTC", *SLOWLY))
         run = prefect.wait("the run that was due", lambda: only_run("RUNNING"))
         assert (run["auto_scheduled"], run["created_by"]["type"]) == (True, "SCHEDULE")
         assert run["parameters"]["recipe"] == str(tmp_path / "demo.yaml")
