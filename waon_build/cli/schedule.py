@@ -92,12 +92,16 @@ def list_schedules(as_json: AsJson = False) -> None:
     if not found:
         say("There are no schedules: waon-build schedule RECIPE makes one")
         return
-    table = Table("name", "recipe", "when", "next run", "last run", "worker")
+    table = Table()
+    table.add_column("name", no_wrap=True)
+    for title in ("when", "next run", "last run", "worker"):
+        table.add_column(title)
+    table.add_column("recipe", overflow="fold")
     for one in found:
         when = f"{one.cron} ({one.timezone})" if one.cron else one.schedule or "by hand"
         last = f"{one.last_state.lower()}, {_minute(one.last_run)}" if one.last_run else "never"
         following = "paused" if one.paused else _minute(one.next_run)
-        table.add_row(one.name, one.recipe, when, following, last, "there" if one.has_worker else "none")
+        table.add_row(one.name, when, following, last, "there" if one.has_worker else "none", one.recipe)
     Console().print(table)
 
 
