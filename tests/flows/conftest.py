@@ -96,6 +96,7 @@ def prefect_server(home: Path, **settings: str) -> Iterator[Prefect]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
+    home.mkdir(exist_ok=True)
     environment = {**os.environ, "PREFECT_HOME": str(home), **dict.fromkeys(TELEMETRY, "1"), **QUICK, **settings}
     environment["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
     address = ("--host", "127.0.0.1", "--port", str(port))

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -92,17 +93,18 @@ def list_schedules(as_json: AsJson = False) -> None:
     if not found:
         say("There are no schedules: waon-build schedule RECIPE makes one")
         return
-    table = Table()
-    table.add_column("name", no_wrap=True)
-    for title in ("when", "next run", "last run", "worker"):
-        table.add_column(title)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("name", "when", "next run", "last run"):
+        table.add_column(title, no_wrap=True)
     table.add_column("recipe", overflow="fold")
     for one in found:
-        when = f"{one.cron} ({one.timezone})" if one.cron else one.schedule or "by hand"
-        last = f"{one.last_state.lower()}, {_minute(one.last_run)}" if one.last_run else "never"
-        following = "paused" if one.paused else _minute(one.next_run)
-        table.add_row(one.name, when, following, last, "there" if one.has_worker else "none", one.recipe)
+        when = f"{one.cron}\n{one.timezone}" if one.cron else one.schedule or "by hand"
+        following = "paused" if one.paused else _minute(one.next_run).replace(" ", "\n")
+        last = f"{one.last_state.lower()}\n{_minute(one.last_run)}" if one.last_run else "never"
+        table.add_row(one.name, when, following, last, one.recipe)
     Console().print(table)
+    for pool in sorted({one.pool for one in found if not one.has_worker}):
+        say(f"Nothing runs without a worker: prefect worker start --pool {pool}")
 
 
 @schedule_app.command()
