@@ -34,13 +34,13 @@ class Prefect:
         self.url, self.home, self.environment = url, home, environment
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}/{path}", timeout=30) as reply:
+        with urllib.request.urlopen(f"{self.url}/{path}", timeout=120) as reply:
             return json.load(reply)
 
     def post(self, path: str, body: Any = None) -> Any:
         data = json.dumps(body or {}).encode()
         request = urllib.request.Request(f"{self.url}/{path}", data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as reply:
+        with urllib.request.urlopen(request, timeout=120) as reply:
             return json.load(reply)
 
     def call(self, cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
