@@ -32,7 +32,7 @@ def route(recipe: str, overrides: dict[str, Any] | None = None) -> dict[str, int
     """
     settings = recipes.load(recipe, overrides)
     pipeline.open_corpus(settings).create()
-    decided = dict(sorted(pipeline.decide(settings).items()))
+    decided = {str(outcome): tasks for outcome, tasks in sorted(pipeline.decide(settings).items())}
     get_run_logger().info("decided: %s", decided)
     create_table_artifact(
         key="decisions",

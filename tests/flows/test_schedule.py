@@ -8,23 +8,30 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect.settings import PREFECT_API_URL
 from prefect.settings.context import temporary_settings
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from flows import deployments
+from flows.route import route
+from waon_build import recipe as recipes
+from waon_build.annotation import database, people, queue
+from waon_build.annotation.models import Decision, Kind, Task
+from waon_build.annotation.questions import load
 from waon_build.cli import app
 from waon_build.corpus import Corpus
 from waon_build.demo.server import Served
 from waon_build.records import InputError
+from waon_build.rights.tombstones import Tombstones
 
 ROOT = Path(__file__).parents[2]
-QUICKLY = ("--set", "fetch.timeout_seconds=1", "--set", "fetch.retries=0")
+QUICKLY = ("--set", "fetch.timeout_seconds=1", "--set", "fetch.retries=0", "--set", "runtime.workers=1")
 SLOWLY = ("--set", "fetch.per_host_rate=0.2", "--set", "fetch.per_host_concurrency=1")
 
 
@@ -35,6 +42,32 @@ def typed(*arguments: str) -> str:
         raise ended.exception
     assert ended.exit_code == 0, ended.output
     return ended.stdout
+
+
+def judged_twice(recipe: str) -> tuple[str, str]:
+    """Have two people find one pair good; returns its id and that of another."""
+    settings = recipes.load(recipe)
+    questions = load(settings.annotation.guideline)
+    answers = questions.answers({"match": 3, "culture": "specific"})
+    now = datetime.now(UTC)
+    with database.opened(settings) as engine, database.writing(engine) as connection:
+        normal = select(Task.id, Task.pair_id).where(Task.kind == Kind.NORMAL).order_by(Task.id).limit(2)
+        (task, first), (_, second) = connection.execute(normal).tuples()
+        for who in [people.add(connection, now) for _ in range(2)]:
+            lease = queue.lease_task(connection, who, task, now, minutes=10)
+            queue.submit(connection, who, task, lease.token, answers, now)
+    return first, second
+
+
+def tasks_of(recipe: str, pairs: tuple[str, ...]) -> dict[str, tuple[str, str | None]]:
+    """pair_id -> the state of its task, and what was decided of it."""
+    statement = (
+        select(Task.pair_id, Task.state, Decision.outcome)
+        .outerjoin(Decision, Decision.task_id == Task.id)
+        .where(Task.pair_id.in_(pairs))
+    )
+    with database.opened(recipes.load(recipe)) as engine, engine.connect() as connection:
+        return {pair: (state, outcome) for pair, state, outcome in connection.execute(statement).tuples()}
 
 
 @pytest.mark.slow
@@ -61,8 +94,8 @@ def test_a_schedule_begins_by_itself_and_is_cancelled_changed_run_by_hand_paused
         assert (run["auto_scheduled"], run["created_by"]["type"]) == (True, "SCHEDULE")
         assert run["parameters"]["recipe"] == str(tmp_path / "demo.yaml")
         prefect.wait("its parts", lambda: prefect.post("task_runs/filter"))
+        process = Path(f"/proc/{run['infrastructure_pid'].rpartition(':')[2]}")
         if Path("/proc/self/environ").exists():
-            process = Path(f"/proc/{run['infrastructure_pid'].rpartition(':')[2]}")
             variables = dict(pair.split("=", 1) for pair in (process / "environ").read_text().split("\0") if pair)
             assert variables.items() >= deployments.ENVIRONMENT.items(), "the worker has none of these itself"
 
@@ -70,6 +103,7 @@ def test_a_schedule_begins_by_itself_and_is_cancelled_changed_run_by_hand_paused
         body = {"state": {"type": "CANCELLING"}, "force": False}
         prefect.post(f"flow_runs/{run['id']}/set_state", body)
         prefect.wait("its end", lambda: only_run("CANCELLED"))
+        assert not process.exists()
         corpus = Corpus("corpus")
 
         # Scheduled anew: it is the same one, without what was set before. By hand, while another run holds the corpus.
@@ -82,11 +116,17 @@ def test_a_schedule_begins_by_itself_and_is_cancelled_changed_run_by_hand_paused
             typed("schedule", "run", "demo-ingest")
             prefect.wait("it to wait", lambda: "another run holds the corpus" in prefect.log("worker"))
         run = prefect.wait("its success", lambda: only_run("COMPLETED"))
-        assert run["parameters"]["overrides"] == {"fetch.timeout_seconds": 1, "fetch.retries": 0}
+        assert run["parameters"]["overrides"] == {"fetch.timeout_seconds": 1, "fetch.retries": 0, "runtime.workers": 1}
         assert json.loads(typed("audit", "demo.yaml", "--json"))["adds_up"]
         artifacts = prefect.post("artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
         assert "funnel" in {artifact["key"] for artifact in artifacts}
         assert schedules()[0]["last_state"] == "Completed"
+
+        # The route flow decides what two people judged, and withdraws what was taken down meanwhile.
+        first, second = judged_twice("demo.yaml")
+        Tombstones.add(corpus, "pair_id", second, "its owner asked")
+        assert route("demo.yaml") == {"accepted": 1}
+        assert tasks_of("demo.yaml", (first, second)) == {first: ("done", "accepted"), second: ("withdrawn", None)}
 
         # Paused, nothing of it is planned; it stays so when it is changed, until it is resumed.
         planned: Callable[[], Any] = lambda: only_run("SCHEDULED")  # noqa: E731

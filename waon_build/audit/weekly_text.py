@@ -104,7 +104,7 @@ def _supplies(report: Report) -> Iterator[str]:
     free, growth, weeks = report.now.free, report.growth_a_week(), report.weeks_of_disk()
     if free is not None:
         pace = "" if growth is None else f"; parts grew by {_bytes(growth)} a week"
-        lasts = "" if weeks is None else f": about {weeks:,.0f} weeks"
+        lasts = "" if weeks is None else f": about {weeks:,.1f} weeks"
         yield f"Disk: {_bytes(free)} are free, parts hold {_bytes(report.now.stored)}{pace}{lasts}."
 
 
