@@ -161,6 +161,14 @@ def test_a_report_is_kept_for_the_next_and_one_of_the_same_day_takes_its_place(c
     assert sorted(file.name for file in Path(path).parent.iterdir()) == ["2026-11-16.json", "2026-11-16.md"]
 
 
+def test_reports_are_kept_where_there_is_no_disk_too() -> None:
+    store = Corpus("memory://weekly-reports")
+    empty = snapshot(store, STAGES, MONDAY)
+    assert empty.free is None
+    keep(store, Report("small", empty, None), date(2026, 11, 16), "# one\n")
+    assert latest(store, date(2026, 11, 23)) == (empty, [])
+
+
 def test_a_report_that_cannot_be_read_is_a_problem_and_the_one_before_it_is_taken(corpus: Corpus) -> None:
     first = snapshot(corpus, STAGES, MONDAY)
     keep(corpus, Report("small", first, None), date(2026, 11, 16), "")
