@@ -38,7 +38,7 @@ from prefect.client.schemas.objects import (
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.deployments.runner import RunnerDeployment
+from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.schedules import Cron
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings
@@ -159,7 +159,11 @@ def deploy(
         job_variables={"env": ENVIRONMENT, **({"working_dir": str(Path.cwd())} if is_process else {})},
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
-    made.apply(version_info=VersionInfo(type="prefect:simple", version=__version__))
+    try:
+        made.apply(version_info=VersionInfo(type="prefect:simple", version=__version__))
+    except DeploymentApplyError as error:
+        problem = f"the Prefect server does not take it ({_first_line(error)})"
+        raise InputError(f"{flow}/{name}: {problem}: look at the work pool {pool}, or give --pool another") from error
     return before is None
 
 
