@@ -11,7 +11,7 @@ from typing import Any
 from prefect import flow
 
 from flows import runtime
-from flows.stages import THREADS, PartsFailedError, run_stages
+from flows.stages import THREADS, PartsFailedError, check, run_stages
 from flows.turns import in_turn
 from waon_build import pipeline
 from waon_build import recipe as recipes
@@ -29,9 +29,9 @@ def refresh(recipe: str, overrides: dict[str, Any] | None = None) -> list[dict[s
         overrides: Fields of the recipe to set for this run, by dotted name, such as fetch.contact.
     """
     settings = recipes.load(recipe, overrides)
-    pipeline.check(settings)
+    check(settings)
     return in_turn(partial(run_stages, settings, pipeline.REFRESH))
 
 
 if __name__ == "__main__":
-    runtime.run_as_script(refresh, PartsFailedError)
+    runtime.run_as_script(refresh, PartsFailedError, check=check)

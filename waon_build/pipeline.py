@@ -7,14 +7,14 @@ It decides what is run, never where or when: a scheduler (`flows/`, or a test's 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
@@ -47,6 +47,7 @@ from waon_build.filters.stage import FilterImage, FilterText
 from waon_build.recipe import Recipe, SiteSource
 from waon_build.records import Counts, InputError, Tally, normalised
 from waon_build.rights.tombstones import Tombstones
+from waon_build.sources.select import Select, selecting
 from waon_build.sources.site import Crawl
 from waon_build.sources.stage import Extract
 
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from waon_build.audit.annotation.audit import Audit
     from waon_build.audit.weekly import Report
 
-STAGES = ("crawl", "extract", "text", "plan", "fetch", "image", "dedup", "route")
+STAGES = ("crawl", "select", "extract", "text", "plan", "fetch", "image", "dedup", "route")
 REFRESH = ("recheck", "dedup", "route")
 """What the refresh flow runs: what may no longer be had, or no longer be used, leaves queue and next release."""
 ROUTE = ("dedup", "route")
@@ -79,6 +80,7 @@ def stages(recipe: Recipe, pool: Executor | None = None) -> list[Stage]:
     client = partial(Client, recipe.fetch, Politeness.of(recipe.fetch), Origins())
     return [
         *([Crawl(recipe, client)] if _crawls(recipe) else []),
+        *([Select(recipe)] if selecting(recipe) else []),
         Extract(recipe),
         FilterText(recipe),
         Plan(recipe),
@@ -94,17 +96,44 @@ def begin(stage: Stage, corpus: Corpus) -> tuple[list[Part], int]:
     source taken out, a table cut anew, a batch that a stricter filter emptied) are taken back, except
     what was fetched: nobody is asked for the same thing twice."""
     wanted = stage.inputs(corpus)
-    if stage.name in ("extract", "text", "image"):
+    if stage.name in ("select", "extract", "text", "image"):
         for name in set(corpus.parts(stage.name)) - {part.name for part in wanted}:
             corpus.remove_part(stage.name, name)
     parts = [part for part in wanted if not corpus.is_current(stage.name, part)]
     return parts, len(wanted) - len(parts)
 
 
-def run_part(recipe: Recipe, stage: str, part: Part) -> Tally:
-    """Make and commit one part of a `cpu` stage: what a worker process is handed."""
-    made = next(one for one in stages(recipe) if one.name == stage)
+def stages_of(parts: Iterable[str]) -> dict[str, list[str]]:
+    """Stage -> names of its parts. parts: each `STAGE/PART`. Raises InputError for one that is not so written."""
+    found: dict[str, list[str]] = {}
+    for part in parts:
+        stage, slash, name = part.partition("/")
+        if not slash or stage not in STAGES:
+            raise InputError(f"--part {part}: is not STAGE/PART: the stages are {', '.join(STAGES)}")
+        found.setdefault(stage, []).append(name)
+    return found
+
+
+def find(stage: Stage, corpus: Corpus, names: Iterable[str]) -> list[Part]:
+    """The parts of these names. Raises InputError for one that the stage should not have."""
+    wanted = {part.name: part for part in stage.inputs(corpus)}
+    for name in names:
+        if name not in wanted:
+            raise InputError(f"--part {stage.name}/{name}: there is no such part: run the recipe without --part")
+    return [wanted[name] for name in names]
+
+
+def run_part(recipe: Recipe, stage: str, part: Part, pool: Executor | None = None) -> Tally:
+    """Make and commit one part of a `cpu` or `network` stage: what a worker process is handed. All parts of a
+    recipe that one process makes share their politeness. pool: as in `stages`; the same in every call."""
+    if not _here or _here[0] != recipe:
+        _here[:] = recipe, stages(recipe, pool)
+    made: Stage = next(one for one in _here[1] if one.name == stage)
     return made.run(open_corpus(recipe), part)
+
+
+_here: list[Any] = []
+"""The recipe whose parts this process makes, and its stages."""
 
 
 def check(recipe: Recipe) -> None:
@@ -113,7 +142,7 @@ def check(recipe: Recipe) -> None:
     corpus = open_corpus(recipe)
     corpus.create()
     for stage in stages(recipe):
-        if stage.name in ("crawl", "extract", "dedup"):  # those that read what the recipe names
+        if stage.name in ("crawl", "select", "extract", "dedup"):  # those that read what the recipe names
             stage.inputs(corpus)
     Client(recipe.fetch)
     load_questions(recipe.annotation.guideline)
@@ -241,7 +270,7 @@ def _pending(recipe: Recipe, corpus: Corpus) -> tuple[dict[str, int], list[str]]
     pending: dict[str, int] = {}
     problems: list[str] = []
     for stage in stages(recipe):
-        if stage.name in ("crawl", "extract", "text", "fetch", "image"):
+        if stage.name in ("crawl", "select", "extract", "text", "fetch", "image"):
             try:
                 pending[stage.name] = sum(not corpus.is_current(stage.name, part) for part in stage.inputs(corpus))
             except InputError as error:

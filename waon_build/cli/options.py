@@ -46,10 +46,20 @@ def overrides_of(settings: Iterable[str] | None) -> dict[str, Any]:
             found[field] = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise InputError(f"--set {field}: its value is not YAML: put it in quotes") from error
-        whole_section = found[field] if isinstance(found[field], dict) else ()
-        if field.startswith(SECRET) or any(f"{field}.{name}" in SECRET for name in whole_section):
+        if is_secret(field) or holds_secret(field, found[field]):
             raise InputError(f"--set {field}: Prefect would record it for all to read: set it in the recipe's file")
     return found
+
+
+def is_secret(field: str) -> bool:
+    """Whether a field (dotted) may hold passwords and keys, or is within one that may."""
+    return field.startswith(SECRET) or "storage_options" in field.split(".")
+
+
+def holds_secret(field: str, value: Any) -> bool:
+    """Whether a value that a field is given holds such a field, however deep."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return any(is_secret(f"{field}.{name}") or holds_secret(f"{field}.{name}", one) for name, one in inner)
 
 
 def dropped(items: Iterable[tuple[str, int]]) -> str:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO
 from typing import IO, Final, Protocol
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import pyarrow as pa
 from warcio.statusandheaders import StatusAndHeaders
@@ -113,6 +113,10 @@ class Crawl:
             made_from = fingerprint(self.name, self.version, settings, [])
             parts.append(Part(part_name(site.origin), site.origin, made_from))
         return parts
+
+    def hosts(self, corpus: Corpus, part: Part) -> list[str]:
+        """The one host of its origin."""
+        return [urlsplit(part.source).hostname or ""]
 
     def run(self, corpus: Corpus, part: Part) -> Tally:
         """Crawl one origin. A site that gave no page for a passing cause is committed as not current, so
