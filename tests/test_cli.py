@@ -240,6 +240,15 @@ def test_secrets_are_neither_shown_nor_taken_on_the_command_line(tmp_path: Path)
     assert (ended.returncode, "hush" in ended.stderr) == (2, False)
 
 
+def test_the_keys_of_a_source_are_secrets_too(tmp_path: Path) -> None:
+    source = {"kind": "table", "paths": ["table.csv"], "storage_options": {"secret": "hush"}}
+    recipe = write_recipe(tmp_path, sources=[source])
+    assert "hush" not in waon_build("recipe", "check", recipe, cwd=tmp_path).stdout
+    for setting in ("sources.0.storage_options={secret: hush}", "sources=[{kind: table, storage_options: {a: hush}}]"):
+        ended = waon_build("recipe", "check", recipe, "--set", setting, cwd=tmp_path)
+        assert (ended.returncode, "hush" in ended.stderr) == (2, False)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "under_way"),

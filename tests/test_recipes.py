@@ -14,7 +14,7 @@ RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
 
 def test_there_is_a_recipe_for_each_kind_of_source() -> None:
     kinds = {path.stem: recipes.load(path).sources[0].kind for path in RECIPES}
-    assert kinds == {"common-crawl-ja": "warc", "demo": "site", "url-table": "table"}
+    assert kinds == {"common-crawl-ja": "common_crawl", "demo": "site", "url-table": "table"}
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=[path.stem for path in RECIPES])

@@ -3,8 +3,7 @@
 A corpus is one folder or object-store prefix (anything fsspec opens). Each stage has a folder; each
 part in it is described by `PART.tally.json`, whose single atomic write commits the part. The data
 files a tally names carry its digest in their names, so that a re-run never touches what a reader
-sees: a killed run leaves files that no tally names, and the next run sweeps them up (on a local disk;
-on an object store they stay until somebody lists and removes what no tally names).
+sees: a killed run leaves files that no tally names, and the next run sweeps them up.
 """
 
 from __future__ import annotations
@@ -18,15 +17,17 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import is_dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import fsspec
 
+from waon_build import lock
+from waon_build.orphans import sweep
 from waon_build.records import Counts, InputError, Tally, digest16
 
 if TYPE_CHECKING:  # what reads no Parquet, as the server of annotators, does without Arrow's 30 MB
@@ -79,10 +80,24 @@ class Stage(Protocol):
         """Make and commit one part."""
 
 
+@runtime_checkable
+class AsksHosts(Protocol):
+    """A `network` stage that says whom a part asks. Where parts run in several processes, each keeps its own
+    account of a host, so two parts that ask one host never run at once; of a stage that does not say, no
+    two parts do."""
+
+    def hosts(self, corpus: Corpus, part: Part) -> Collection[str]:
+        """The hosts that a part asks, redirects aside."""
+
+
 def fingerprint(stage: str, version: int, settings: Any, inputs: Iterable[str]) -> str:
     """16 hex digits over what a part is made from. settings: whatever of the recipe shapes its bytes
     (plain data); inputs: digests of what is read."""
     return digest16(stage, str(version), json.dumps(settings, sort_keys=True, default=str), *inputs)
+
+
+class CorpusHeldError(InputError):
+    """Another run holds the corpus."""
 
 
 class Corpus:
@@ -90,8 +105,10 @@ class Corpus:
 
     def __init__(self, url: str, **storage_options: Any) -> None:
         self.url = url.rstrip("/")
+        # What another process commits must be seen: a listing that is kept says that it is not there.
+        options = {"use_listings_cache": False, **storage_options}
         try:
-            self.fs, self.root = fsspec.core.url_to_fs(self.url, **storage_options)
+            self.fs, self.root = fsspec.core.url_to_fs(self.url, **options)
         except (ValueError, ImportError) as error:
             raise InputError(
                 f"{self.url}: cannot be opened ({_first_line(error)}): set `corpus` to a folder, or install what its "
@@ -113,7 +130,8 @@ class Corpus:
         """Make sure that the corpus can be written. Raises InputError when it cannot."""
         probe = self.path(f".writable-{os.getpid()}-{time.monotonic_ns()}")
         try:
-            self.fs.makedirs(self.root, exist_ok=True)
+            if self.is_local:  # elsewhere it would make a bucket out of a misspelt name
+                self.fs.makedirs(self.root, exist_ok=True)
             self.fs.pipe_file(probe, b"")
             self.fs.rm_file(probe)
         except Exception as error:  # every store has its own
@@ -240,7 +258,8 @@ class Corpus:
     def put(self, path: str, data: bytes) -> None:
         """Write one small file so that readers see all of it or nothing."""
         if not self.is_local:
-            self.fs.pipe_file(path, data)
+            with self._allowed(path):
+                self.fs.pipe_file(path, data)
             return
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -266,17 +285,27 @@ class Corpus:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Hold the corpus for one run: two at once would sweep each other's files. Also clears what killed
-        runs left half written. Local corpora only: an object store has no lock, and nothing is swept there.
-        Raises InputError when another run holds it."""
+        runs left half written. On an object store see `waon_build.lock` for what the lock cannot promise.
+        Raises CorpusHeldError when another run holds it, InputError when one took it over meanwhile."""
         if not self.is_local:
-            yield
+            try:
+                with lock.held(self.fs, self.path(".lock")) as was_left:
+                    if was_left:
+                        sweep(self.fs, self.root, self._named, lock.HELD_FOR)
+                    yield
+            except lock.Held as error:
+                raise CorpusHeldError(f"{self.url}: {_another_run(error.holder)}") from error
+            except lock.Lost as error:
+                raise InputError(
+                    f"{self.url}: another run took the corpus while this one stood still: run again when it has ended"
+                ) from error
             return
         path = self.path(".lock")
         with open(path, "ab") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise InputError(f"{self.url}: another run is under way: wait for its end, or end it") from error
+                raise CorpusHeldError(f"{self.url}: {_another_run()}") from error
             for folder in Path(self.path(".scratch")).glob("*-*"):
                 if not _is_running(folder.name.partition("-")[0]):
                     shutil.rmtree(folder, ignore_errors=True)
@@ -286,10 +315,11 @@ class Corpus:
 
     @contextmanager
     def turn(self, name: str) -> Iterator[None]:
-        """Wait for one's turn to change a small file that is read, changed and written back. Local corpora
-        only: on an object store, two who change it at once can still overwrite each other."""
+        """Wait for one's turn to change a small file that is read, changed and written back. Raises InputError when
+        it does not come, or the corpus cannot be written."""
         if not self.is_local:
-            yield
+            with self._turn_at_store(name):
+                yield
             return
         try:
             os.makedirs(self.root, exist_ok=True)
@@ -298,6 +328,20 @@ class Corpus:
             raise InputError(f"{self.path(name)}: cannot be written ({error.strerror}): allow it") from error
         with file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def _turn_at_store(self, name: str) -> Iterator[None]:
+        deadline = time.monotonic() + lock.HELD_FOR
+        with ExitStack() as stack:
+            while True:
+                try:
+                    stack.enter_context(lock.held(self.fs, self.path(f".{name}.lock")))
+                    break
+                except lock.Held as error:
+                    if time.monotonic() > deadline:
+                        raise InputError(f"{self.path(name)}: {error.holder} is changing it: try again") from error
+                    time.sleep(0.2)
             yield
 
     def scratch(self) -> AbstractContextManager[str]:
@@ -316,7 +360,20 @@ class Corpus:
                 os.fsync(file.fileno())
             shutil.move(local, path)
         else:
-            self.fs.put_file(local, path)
+            with self._allowed(path):
+                self.fs.put_file(local, path)
+
+    @contextmanager
+    def _allowed(self, path: str) -> Iterator[None]:
+        """What is refused for good is not tried again."""
+        try:
+            yield
+        except PermissionError as error:
+            raise InputError(f"{self.url}: {path} cannot be written ({_first_line(error)}): allow it") from error
+
+    def _named(self, stage: str, part: str) -> set[str]:
+        tally = self.tally(stage, part)
+        return set(tally.files.values()) if tally else set()
 
     def _discard(self, path: str) -> None:
         with suppress(FileNotFoundError):
@@ -468,6 +525,10 @@ class PartWriter:
             self.corpus._discard(f"{folder}/{name}")
 
 
+def _another_run(holder: str = "") -> str:
+    return f"another run is under way{f' ({holder})' if holder else ''}: wait for its end, or end it"
+
+
 @contextmanager
 def _told_when_unwritable(url: str) -> Iterator[None]:
     """A disk that is full, or that takes nothing any more, becomes one line, whoever noticed it: Python, Arrow,
@@ -525,13 +586,7 @@ def _as_dict(row: Any) -> dict[str, Any]:
 
 
 def _is_running(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        pass
-    return True
+    return pid.isdecimal() and lock.is_running(int(pid))
 
 
 def _sha256(path: str) -> str:

@@ -1,4 +1,4 @@
-"""How our processes end: workers with their parent, commands at once on Ctrl-C, and without a word from native
+"""How our processes end: workers with their parent, commands at once when they are told, and without a word from native
 libraries.
 
 A thread of Arrow's that still runs when the interpreter tears down aborts the process: `pyarrow.parquet.read_table`
@@ -14,6 +14,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 
@@ -26,11 +28,12 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def end_on_ctrl_c() -> None:
-    """Makes Ctrl-C end this process at once, with one line and exit code 130. Nothing is lost by it, as by no other
-    end; but Prefect's temporary server gets the same signal, and whoever ends in good order waits a minute and a
-    half for its answer."""
+def end_when_told() -> None:
+    """Makes Ctrl-C and SIGTERM end this process at once, with one line and exit code 130 or 143. Nothing is lost by
+    it, as by no other end; but Prefect's temporary server gets the same Ctrl-C, and whoever ends in good order
+    waits a minute and a half for its answer."""
     signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
 
 
 def _stop(signal_number: int, frame: object) -> None:
@@ -39,7 +42,23 @@ def _stop(signal_number: int, frame: object) -> None:
     servers = getattr(sys.modules.get("prefect.server.api.server"), "SubprocessASGIServer", None)
     for server in list(getattr(servers, "_instances", {}).values()):
         server.stop()
-    os._exit(130)
+    os._exit(128 + signal_number)
+
+
+@contextmanager
+def ends_after(seconds: float | None) -> Iterator[None]:
+    """Ends this process, as `kill -9` does, when what is done inside takes longer: code that hangs in a native
+    library hears nothing else. None: never."""
+    if seconds is None:
+        yield
+        return
+    watch = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL))
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
 
 
 def end_with_parent() -> None:

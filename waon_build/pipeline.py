@@ -6,14 +6,15 @@ It decides what is run, never where or when: a scheduler (`flows/`, or a test's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
@@ -49,16 +50,20 @@ from waon_build.recipe import Recipe, SiteSource
 from waon_build.records import Counts, InputError, Tally, normalised
 from waon_build.rights.tombstones import Tombstones
 from waon_build.sources.page_rights import page_rights
+from waon_build.sources.select import Select, selecting
 from waon_build.sources.site import Crawl
 from waon_build.sources.stage import Extract
 
 if TYPE_CHECKING:
     from waon_build.audit.annotation.audit import Audit
+    from waon_build.audit.weekly import Report
 
-STAGES = ("crawl", "extract", "text", "plan", "fetch", "image", "dedup", "route")
+STAGES = ("crawl", "select", "extract", "text", "plan", "fetch", "image", "dedup", "route")
 """Of a run, from the sources to the queue."""
 REFRESH = ("recheck", "dedup", "route")
-"""Of a refresh: what refuses by now leaves the queue."""
+"""Of a refresh: what refuses by now leaves queue and next release."""
+ROUTE = ("dedup", "route")
+"""What the route flow runs, after what the answers decide."""
 
 
 def open_corpus(recipe: Recipe) -> Corpus:
@@ -66,11 +71,20 @@ def open_corpus(recipe: Recipe) -> Corpus:
     return Corpus(recipe.corpus, **recipe.runtime.storage_options)
 
 
+def existing(recipe: Recipe) -> Corpus:
+    """The corpus of a recipe. Raises InputError when there is none."""
+    corpus = open_corpus(recipe)
+    if not corpus.fs.exists(corpus.root):
+        raise InputError(f"{corpus.url}: there is no corpus here: set `corpus` in the recipe to where it is")
+    return corpus
+
+
 def stages(recipe: Recipe, pool: Executor | None = None) -> list[Stage]:
     """All stages in order, of a run and of a refresh. pool: runs the decoding of images, beside the network."""
     client = partial(Client, recipe.fetch, Politeness.of(recipe.fetch), Origins())
     return [
         *([Crawl(recipe, client)] if _crawls(recipe) else []),
+        *([Select(recipe)] if selecting(recipe) else []),
         Extract(recipe),
         FilterText(recipe),
         Plan(recipe),
@@ -87,17 +101,44 @@ def begin(stage: Stage, corpus: Corpus) -> tuple[list[Part], int]:
     source taken out, a table cut anew, a batch that a stricter filter emptied) are taken back, except
     what was fetched: nobody is asked for the same thing twice."""
     wanted = stage.inputs(corpus)
-    if stage.name in ("extract", "text", "image"):
+    if stage.name in ("select", "extract", "text", "image"):
         for name in set(corpus.parts(stage.name)) - {part.name for part in wanted}:
             corpus.remove_part(stage.name, name)
     parts = corpus.pending(stage.name, wanted)
     return parts, len(wanted) - len(parts)
 
 
-def run_part(recipe: Recipe, stage: str, part: Part) -> Tally:
-    """Make and commit one part of a `cpu` stage: what a worker process is handed."""
-    made = next(one for one in stages(recipe) if one.name == stage)
+def stages_of(parts: Iterable[str]) -> dict[str, list[str]]:
+    """Stage -> names of its parts. parts: each `STAGE/PART`. Raises InputError for one that is not so written."""
+    found: dict[str, list[str]] = {}
+    for part in parts:
+        stage, slash, name = part.partition("/")
+        if not slash or stage not in STAGES:
+            raise InputError(f"--part {part}: is not STAGE/PART: the stages are {', '.join(STAGES)}")
+        found.setdefault(stage, []).append(name)
+    return found
+
+
+def find(stage: Stage, corpus: Corpus, names: Iterable[str]) -> list[Part]:
+    """The parts of these names. Raises InputError for one that the stage should not have."""
+    wanted = {part.name: part for part in stage.inputs(corpus)}
+    for name in names:
+        if name not in wanted:
+            raise InputError(f"--part {stage.name}/{name}: there is no such part: run the recipe without --part")
+    return [wanted[name] for name in names]
+
+
+def run_part(recipe: Recipe, stage: str, part: Part, pool: Executor | None = None) -> Tally:
+    """Make and commit one part of a `cpu` or `network` stage: what a worker process is handed. All parts of a
+    recipe that one process makes share their politeness. pool: as in `stages`; the same in every call."""
+    if not _here or _here[0] != recipe:
+        _here[:] = recipe, stages(recipe, pool)
+    made: Stage = next(one for one in _here[1] if one.name == stage)
     return made.run(open_corpus(recipe), part)
+
+
+_here: list[Any] = []
+"""The recipe whose parts this process makes, and its stages."""
 
 
 def check(recipe: Recipe) -> None:
@@ -106,7 +147,7 @@ def check(recipe: Recipe) -> None:
     corpus = open_corpus(recipe)
     corpus.create()
     for stage in stages(recipe):
-        if stage.name in ("crawl", "extract", "dedup"):  # those that read what the recipe names
+        if stage.name in ("crawl", "select", "extract", "dedup"):  # those that read what the recipe names
             stage.inputs(corpus)
     Client(recipe.fetch)
     load_questions(recipe.annotation.guideline)
@@ -120,6 +161,13 @@ def import_answers(recipe: Recipe, path: str, kind: FileKind | None = None) -> C
         counts = import_judgements(engine, path, recipe.annotation, kind=kind)
         decisions.decide(engine, recipe.annotation)
         return counts
+
+
+def decide(recipe: Recipe) -> Counter[str]:
+    """Decide what the answers so far decide, and ask for more where people disagree; returns how many tasks came to
+    which outcome (`waiting`: more answers are wanted)."""
+    with database.opened(recipe) as engine:
+        return decisions.decide(engine, recipe.annotation)
 
 
 def queued(recipe: Recipe) -> list[Shown]:
@@ -157,9 +205,7 @@ def export(recipe: Recipe, name: str | None = None, progress: Callable[[int, int
 def takedown(recipe: Recipe, kind: str, value: str, why: str) -> int:
     """Write a tombstone, and take out of the queue what it covers; returns how many tasks were. May be done
     again. Raises InputError when there is no corpus to take it out of."""
-    corpus = open_corpus(recipe)
-    if not corpus.fs.exists(corpus.root):
-        raise InputError(f"{corpus.url}: there is no corpus here: set `corpus` in the recipe to where it is")
+    corpus = existing(recipe)
     stones = Tombstones.add(corpus, kind, value, why)
     if not corpus.parts("route"):
         return 0
@@ -186,6 +232,30 @@ def audit_annotation(recipe: Recipe, resamples: int = 200) -> Audit:
         return audit(engine, recipe.name, recipe.annotation, resamples=resamples)
 
 
+def weekly_report(recipe: Recipe, day: date, resamples: int = 200) -> tuple[Report, Audit | None]:
+    """The report of a day beside the newest one of a day before, and the audit of the annotation, None while nobody
+    was asked. Only reads. resamples: as for `audit_annotation`. Raises InputError when there is no corpus."""
+    from waon_build.audit.annotation.audit import audit as audit_of
+    from waon_build.audit.weekly import Report, latest, snapshot
+
+    corpus = existing(recipe)
+    with database.reading(recipe) as engine:
+        found = None if engine is None else audit_of(engine, recipe.name, recipe.annotation, resamples=resamples)
+    before, problems = latest(corpus, day)
+    pending, unreachable = _pending(recipe, corpus)
+    stages = dict.fromkeys((*STAGES, *REFRESH))
+    gold = recipe.annotation.quality.gold
+    now = snapshot(corpus, stages, datetime.now(UTC), found, gold, pending, [*problems, *unreachable])
+    return Report(recipe.name, now, before), found
+
+
+def keep_report(recipe: Recipe, report: Report, day: date, markdown: str) -> str:
+    """Keep a report in the corpus, in place of one of the same day; returns where its Markdown is."""
+    from waon_build.audit.weekly import keep
+
+    return keep(open_corpus(recipe), report, day, markdown)
+
+
 @contextmanager
 def annotated(recipe: Recipe) -> Iterator[Engine]:
     """The annotation database of a recipe, to read, for the length of a `with`. Raises InputError when there
@@ -199,6 +269,20 @@ def annotated(recipe: Recipe) -> Iterator[Engine]:
 def _waiting(recipe: Recipe, limit: int | None) -> Iterator[Shown]:
     with annotated(recipe) as engine, engine.connect() as connection:
         yield from islice(queue.waiting(connection), limit)
+
+
+def _pending(recipe: Recipe, corpus: Corpus) -> tuple[dict[str, int], list[str]]:
+    """Stage -> parts that a run would make now, of the stages that are asked without writing; and what keeps sources
+    from being read."""
+    pending: dict[str, int] = {}
+    problems: list[str] = []
+    for stage in stages(recipe):
+        if stage.name in ("crawl", "select", "extract", "text", "fetch", "image"):
+            try:
+                pending[stage.name] = sum(not corpus.is_current(stage.name, part) for part in stage.inputs(corpus))
+            except InputError as error:
+                problems.append(str(error))
+    return pending, problems
 
 
 def _crawls(recipe: Recipe) -> bool:

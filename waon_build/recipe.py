@@ -33,6 +33,13 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_STORAGE_OPTIONS: Any = Field(
+    None,
+    description="Passed to fsspec for this source's files (`{anon: true}` for a public bucket); by default those of "
+    "`runtime`, for what is neither local nor `https://`.",
+)
+
+
 class WarcSource(_Section):
     """Pages out of WARC files: Common Crawl's, or your own crawler's."""
 
@@ -40,10 +47,72 @@ class WarcSource(_Section):
     paths: list[str] = Field(
         min_length=1,
         description="WARC files: local paths, globs, `https://` or `s3://` addresses; a `.paths`, `.txt` or "
-        "`.gz` list of them (one a line, as Common Crawl publishes) is read as its lines.",
+        "`.gz` list of them (one a line, as Common Crawl publishes) is read as its lines. Of `.wat` and `.wat.gz` "
+        "files, what WAT keeps of a page is read: alternative texts and titles.",
     )
     prefix: str = Field("", description="Put before each line of a list, e.g. `https://data.commoncrawl.org/`.")
     first: int | None = Field(None, ge=1, description="Take only the first N files, for a trial.")
+    storage_options: dict[str, Any] | None = _STORAGE_OPTIONS
+
+
+class CommonCrawlSource(_Section):
+    """Pages of one language out of Common Crawl's snapshots, without reading the rest of them."""
+
+    kind: Literal["common_crawl"]
+    snapshots: list[str] = Field(
+        min_length=1,
+        description="Names (`CC-MAIN-2025-13`) or patterns (`CC-MAIN-2025-*`): with a pattern, each run also takes "
+        "what was published since. What was taken once stays, also when it is no longer listed.",
+    )
+    select: Literal["index", "wat"] = Field(
+        "index",
+        description="How pages are found: `index`, by the languages in the columnar index; `wat`, by WAT files: pages "
+        "that refuse, and pages without a caption in the language, are then left out before anything of them is read.",
+    )
+    read: Literal["warc", "wat"] = Field(
+        "warc",
+        description="What candidates are made from: `warc`, the pages themselves, of which only their ranges of the "
+        "WARC files are read; `wat`, what WAT files keep of them (needs `select: wat`): cheaper still, but "
+        "alternative texts and titles only.",
+    )
+    languages: list[Annotated[str, Field(pattern=r"^[a-z]{3}$")]] | None = Field(
+        None,
+        min_length=1,
+        description="Languages of pages in the index, ISO 639-3; by default the recipe's own (`ja`: `jpn`).",
+    )
+    among_first: int = Field(
+        1, ge=1, le=3, description="One of them must be among so many of a page's languages (at most 3, largest first)."
+    )
+    location: str = Field(
+        "https://data.commoncrawl.org/",
+        min_length=1,
+        description="Where `crawl-data/` and `cc-index/` are: Common Crawl, `s3://commoncrawl/`, or a mirror's address "
+        "or folder.",
+    )
+    snapshot_list: str | None = Field(
+        None,
+        description="A list of snapshots like Common Crawl's `collinfo.json`, for patterns; by default that of Common "
+        "Crawl, `collinfo.json` of another `https://` location, and elsewhere the folders of `crawl-data/`.",
+    )
+    first: int | None = Field(
+        None,
+        ge=1,
+        description="Take only so many index (or WAT) files of each snapshot, for a trial: a random few, the same ones "
+        "in every run, and more of them when the number grows.",
+    )
+    records_per_part: int = Field(10_000, ge=1, description="Pages of one part.")
+    requests: int = Field(
+        8,
+        ge=1,
+        description="Ranges under way at once in one part; as many parts are under way as there are `runtime.workers`.",
+    )
+    storage_options: dict[str, Any] | None = _STORAGE_OPTIONS
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> CommonCrawlSource:
+        if self.read == "wat" and self.select == "index":
+            raise ValueError("the index does not say where in a WAT file a page is: add `select: wat`, or `read: warc`")
+        return self
 
 
 class SiteSource(_Section):
@@ -74,9 +143,10 @@ class TableSource(_Section):
     page_title_column: str | None = Field("page_title", description="Column with the page's title, if there is one.")
     language_column: str | None = Field(None, description="Column with the page's language (BCP 47), if there is one.")
     rows_per_part: int = Field(50_000, ge=1, description="Rows of one part.")
+    storage_options: dict[str, Any] | None = _STORAGE_OPTIONS
 
 
-Source = Annotated[WarcSource | SiteSource | TableSource, Field(discriminator="kind")]
+Source = Annotated[WarcSource | CommonCrawlSource | SiteSource | TableSource, Field(discriminator="kind")]
 
 
 class ExtractSettings(_Section):
@@ -328,11 +398,38 @@ class ExportSettings(_Section):
 class RuntimeSettings(_Section):
     """Where the work runs."""
 
+    engine: Literal["local", "dask", "ray"] = Field(
+        "local",
+        description="What runs the parts: processes of this machine, or a Dask or Ray cluster (`pip install "
+        "'waon_build[dask]'` or `[ray]`). See `docs/running.md`.",
+    )
+    address: str | None = Field(
+        None,
+        description="Of a Dask or Ray cluster that is there (`tcp://scheduler:8786`, `ray://head:10001`); by default "
+        "one of `workers` processes is started on this machine for the length of a run.",
+    )
     workers: int | None = Field(None, ge=1, description="Processes for decoding and parsing; by default one a core.")
     retries: int = Field(2, ge=0, description="Tries again of a part that failed for a passing cause.")
-    storage_options: dict[str, Any] = Field(
-        default_factory=dict, description="Passed to fsspec for the corpus and the sources (keys, endpoint)."
+    retry_delay_seconds: float = Field(
+        1.0, ge=0, description="Wait before the first of these tries; before each further one twice as long."
     )
+    part_timeout_minutes: float | None = Field(
+        120.0,
+        gt=0,
+        description="Longest time for a part that computes: then its process is ended, and the part tried again. What "
+        "waits for the web has limits of its own (`fetch.timeout_seconds`). `null`: no limit.",
+    )
+    storage_options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Passed to fsspec for the corpus (keys, endpoint), and for sources on an object store that have "
+        "none of their own.",
+    )
+
+    @model_validator(mode="after")
+    def _a_cluster_has_an_address(self) -> RuntimeSettings:
+        if self.address and self.engine == "local":
+            raise ValueError("address is of a cluster: set engine to dask or ray, or leave address out")
+        return self
 
 
 class Recipe(_Section):
@@ -387,7 +484,7 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe
         return Recipe.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(step) for step in first["loc"] if step not in ("warc", "site", "table"))
+        field = ".".join(str(step) for step in first["loc"] if step not in ("warc", "common_crawl", "site", "table"))
         raise RecipeError(path, field, _problem(first)) from error
 
 

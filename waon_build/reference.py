@@ -14,13 +14,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from waon_build.recipe import Recipe, SiteSource, TableSource, WarcSource
+from waon_build.recipe import CommonCrawlSource, Recipe, SiteSource, TableSource, WarcSource
 from waon_build.records import Reason
 
 NOTICE = "<!-- Written by `make docs` from the code: edit there. -->\n"
 
 
-SOURCES: tuple[type[BaseModel], ...] = (WarcSource, SiteSource, TableSource)
+SOURCES: tuple[type[BaseModel], ...] = (CommonCrawlSource, WarcSource, SiteSource, TableSource)
 
 
 def recipe_reference() -> str:

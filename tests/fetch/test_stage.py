@@ -634,3 +634,14 @@ def test_memory_does_not_grow_with_the_bodies_under_way(site: Site, corpus: Corp
     assert len(waiting) == 60
     assert {row["status"] for row in corpus.read("fetch", corpus.parts("fetch")[0]).to_pylist()} == {"ok"}
     assert int(peak) < 640 * 1024
+
+
+def test_a_part_names_the_hosts_that_it_asks_also_where_one_has_several_parts(corpus: Corpus) -> None:
+    """What keeps two parts apart where parts run in several processes."""
+    urls = [*(f"http://large.example:8080/{number}.jpg" for number in range(7)), "http://Small.example/1.jpg"]
+    given = recipe(urls_per_part=3)
+    put_plan(corpus, [*urls, "https://例え.jp/1.jpg"], given)
+    stage = Fetch(given)
+    found = [stage.hosts(corpus, part) for part in stage.inputs(corpus)]
+    assert found.count({"large.example"}) == 3
+    assert set().union(*found) == {"large.example", "small.example", "xn--r8jz45g.jp"}

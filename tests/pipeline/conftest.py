@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,22 @@ def make(loaded: Recipe, names: Collection[str] = pipeline.STAGES) -> dict[str, 
         for part in parts:
             stage.run(corpus, part)
     return made
+
+
+@pytest.fixture(scope="module")
+def run_once(site: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus on which the demo's recipe ran. Tests get copies (`ran_recipe`)."""
+    folder = tmp_path_factory.mktemp("once")
+    site.write_recipe(folder / "demo.yaml", folder / "corpus")
+    make(recipe.load(folder / "demo.yaml"))
+    return folder / "corpus"
+
+
+@pytest.fixture
+def ran_recipe(run_once: Path, demo_recipe: Path, tmp_path: Path) -> Path:
+    """The demo's recipe, as `demo_recipe`, after its first run."""
+    shutil.copytree(run_once, tmp_path / "corpus")
+    return demo_recipe
 
 
 @pytest.fixture

@@ -46,8 +46,8 @@ def test_a_run_killed_in_every_stage_gives_the_release_of_an_undisturbed_one(
     loaded = recipe.load(demo_recipe)
     killed = tmp_path / "killed.yaml"
     killed.write_text(text.replace(f"corpus: {loaded.corpus}", f"corpus: {tmp_path / 'killed'}"), encoding="utf-8")
-    for stage in pipeline.STAGES:
-        command = [sys.executable, "-c", RUN_AND_DIE, str(killed), stage, moment]
+    for stage in pipeline.stages(loaded):
+        command = [sys.executable, "-c", RUN_AND_DIE, str(killed), stage.name, moment]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert ended.returncode == -signal.SIGKILL, f"{stage}: {ended.stderr}"
+        assert ended.returncode == -signal.SIGKILL, f"{stage.name}: {ended.stderr}"
     assert release_of(killed, {}) == undisturbed

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waon_build.recipe import ExtractSettings
-from waon_build.sources import html
+from waon_build.sources import declared, html, references
 from waon_build.sources.addresses import absolute, address, in_srcset
-from waon_build.sources.html import Page, read_page
+from waon_build.sources.html import read_page
+from waon_build.sources.references import Page
 
 TALK = "<p>このページは日本の風景について書かれています。夕暮れの海辺を歩きながら撮影した写真をご覧ください。</p>"
 HTML = [("Content-Type", "text/html; charset=utf-8")]
@@ -97,7 +98,7 @@ def test_an_icon_within_a_figure_caption_is_not_what_it_speaks_of() -> None:
 
 
 def test_a_place_for_a_script_to_fill_is_no_image() -> None:
-    assert [reason for _, reason in read('<img src="#" alt="鳥居">').dropped] == [html.NO_ADDRESS]
+    assert [reason for _, reason in read('<img src="#" alt="鳥居">').dropped] == [references.NO_ADDRESS]
 
 
 def test_a_title_speaks_where_nothing_else_does() -> None:
@@ -108,20 +109,20 @@ def test_a_title_speaks_where_nothing_else_does() -> None:
 def test_a_lazy_image_and_its_noscript_copy_are_one_candidate() -> None:
     page = read('<img data-src="a.jpg" alt="鳥居"><noscript><img src="a.jpg" alt="鳥居"></noscript>')
     assert len(page.candidates) == 1
-    assert [reason for _, reason in page.dropped] == [html.REPEATED_ON_PAGE]
+    assert [reason for _, reason in page.dropped] == [references.REPEATED_ON_PAGE]
 
 
 @pytest.mark.parametrize(
     ("markup", "reason"),
     [
-        ('<img src="a.jpg">', html.NO_CAPTION),
-        ('<img src="a.jpg" alt="  ">', html.NO_CAPTION),
-        ('<img alt="鳥居">', html.NO_ADDRESS),
-        ('<img src="http://[bad/a.jpg" alt="鳥居">', html.NO_ADDRESS),
-        ('<img src="data:image/png;base64,AA" alt="鳥居">', html.INLINE_IMAGE),
-        ('<img src="ftp://a.example/a.jpg" alt="鳥居">', html.NOT_HTTP),
-        ('<img src="javascript:alert(1)" alt="鳥居">', html.NOT_HTTP),
-        ('<img src="a.gif" alt="鳥居" width="1" height="1">', html.TRACKING_PIXEL),
+        ('<img src="a.jpg">', references.NO_CAPTION),
+        ('<img src="a.jpg" alt="  ">', references.NO_CAPTION),
+        ('<img alt="鳥居">', references.NO_ADDRESS),
+        ('<img src="http://[bad/a.jpg" alt="鳥居">', references.NO_ADDRESS),
+        ('<img src="data:image/png;base64,AA" alt="鳥居">', references.INLINE_IMAGE),
+        ('<img src="ftp://a.example/a.jpg" alt="鳥居">', references.NOT_HTTP),
+        ('<img src="javascript:alert(1)" alt="鳥居">', references.NOT_HTTP),
+        ('<img src="a.gif" alt="鳥居" width="1" height="1">', references.TRACKING_PIXEL),
     ],
 )
 def test_an_image_that_cannot_be_a_candidate_leaves_its_reason(markup: str, reason: str) -> None:
@@ -160,12 +161,12 @@ def test_a_licence_link_goes_with_every_candidate() -> None:
 )  # fmt: skip
 def test_a_page_that_refuses_gives_nothing(refusal: str) -> None:
     page = read(f'{refusal}<img src="a.jpg" alt="鳥居">')
-    assert (page.reason, page.candidates, page.dropped) == (html.PAGE_REFUSED, [], [])
+    assert (page.reason, page.candidates, page.dropped) == (declared.PAGE_REFUSED, [], [])
 
 
 def test_a_page_refused_by_header_gives_nothing_and_an_allowed_one_keeps_the_evidence() -> None:
     refused = read('<img src="a.jpg" alt="鳥居">', headers=[*HTML, ("X-Robots-Tag", "noimageai")])
-    assert refused.reason == html.PAGE_REFUSED
+    assert refused.reason == declared.PAGE_REFUSED
     allowed = read('<meta name="robots" content="max-image-preview:large"><img src="a.jpg" alt="鳥居">')
     assert [evidence.signal for evidence in allowed.candidates[0].rights] == ["robots_meta"]
 
@@ -184,7 +185,7 @@ def test_a_page_refused_by_header_gives_nothing_and_an_allowed_one_keeps_the_evi
 )
 def test_a_page_in_another_language_gives_nothing(url: str, body: str) -> None:
     page = read_page(url, HTML, f"{body}<img src=a.jpg alt=x>".encode(), "ja", ExtractSettings())
-    assert page.reason == html.PAGE_IN_ANOTHER_LANGUAGE
+    assert page.reason == declared.PAGE_IN_ANOTHER_LANGUAGE
 
 
 def test_a_japanese_page_under_a_wrong_declaration_is_read() -> None:
@@ -282,7 +283,7 @@ def test_a_long_page_of_ordinary_or_careless_markup_is_read(ordinary: str) -> No
 def test_images_beyond_the_limit_are_counted_and_some_of_them_shown() -> None:
     page = read('<img src="a.jpg">' * 5_000)
     assert len(page.dropped) + page.beyond == 5_000
-    assert [why for _, why in page.dropped].count(html.TOO_MANY_ON_PAGE) == 100
+    assert [why for _, why in page.dropped].count(references.TOO_MANY_ON_PAGE) == 100
 
 
 def test_a_caption_or_title_is_cut_where_nobody_would_read_on() -> None:

@@ -44,6 +44,7 @@ class _Row(NamedTuple):
 
 _ROWS = (
     _Row("crawl", "pages asked for", "rows", ""),
+    _Row("select", "captures", "rows", ""),
     _Row("extract", "records", "record", ""),
     _Row("extract", "pages", "page", "extract (records)"),
     _Row("extract", "image references", "rows", ""),

@@ -44,7 +44,10 @@ def state(name: str, corpus: Corpus, queue: Mapping[str, int]) -> State:
     """The state of a corpus. queue: counts from the annotation database."""
     steps = funnel(corpus)
     problems = [
-        problem for stage in ("crawl", "extract") for tally in corpus.tallies(stage) for problem in tally.problems
+        problem
+        for stage in ("crawl", "select", "extract")
+        for tally in corpus.tallies(stage)
+        for problem in tally.problems
     ]
     return State(
         name,

@@ -20,7 +20,8 @@ from waon_build.cli.demo import demo
 from waon_build.cli.exchange import judgements_app, tasks_app
 from waon_build.cli.options import SECRET, AsJson, RecipePath, Settings, overrides_of, people, print_json, say
 from waon_build.cli.running import export_recipe, ingest_recipe
-from waon_build.ending import end_on_ctrl_c, leave
+from waon_build.cli.schedule import schedule_app
+from waon_build.ending import end_when_told, leave
 from waon_build.records import InputError
 
 app = typer.Typer(
@@ -39,14 +40,23 @@ app.add_typer(recipe_app, name="recipe")
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(judgements_app, name="judgements")
 app.add_typer(annotate_app, name="annotate")
+app.add_typer(schedule_app, name="schedule")
 app.command()(demo)
 
 
 @app.command()
-def run(recipe: RecipePath, settings: Settings = None, as_json: AsJson = False) -> None:
+def run(
+    recipe: RecipePath,
+    settings: Settings = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STAGE/PART", help="Make only this part, current or not, and stop. May be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Run a recipe from its sources up to the annotation queue."""
     overrides = overrides_of(settings)
-    ingest_recipe(recipe, overrides)
+    ingest_recipe(recipe, overrides, part)
     show_audit(recipe, overrides, as_json, picture=None)
 
 
@@ -94,6 +104,9 @@ def check_recipe(recipe: RecipePath, settings: Settings = None, as_json: AsJson 
         section, field = dotted.split(".")
         if effective[section][field]:
             effective[section][field] = "(set, not shown)"
+    for source in effective["sources"]:
+        if source.get("storage_options"):
+            source["storage_options"] = "(set, not shown)"
     if as_json:
         print_json(effective)
     else:
@@ -133,7 +146,7 @@ def version() -> None:
 
 def main() -> None:
     """The entry point: every InputError becomes one line and exit code 2, and Ctrl-C one line and 130."""
-    end_on_ctrl_c()
+    end_when_told()
     try:
         app()
     except InputError as error:

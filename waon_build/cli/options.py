@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 from rich.console import Console
+from typer.core import TyperGroup
 
 from waon_build.records import InputError
 
@@ -19,6 +20,15 @@ Settings = Annotated[
     typer.Option("--set", metavar="FIELD=VALUE", help="Set a field of the recipe: `fetch.contact=me@example.org`."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
+
+
+class FirstUnlessNamed(TyperGroup):
+    """A group whose first command is meant when none is named: `audit RECIPE` is `audit corpus RECIPE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        return super().parse_args(ctx, args if named or not args else [next(iter(self.commands)), *args])
+
 
 people = Console(stderr=True)
 SECRET = ("runtime.storage_options", "annotation.database")
@@ -36,10 +46,20 @@ def overrides_of(settings: Iterable[str] | None) -> dict[str, Any]:
             found[field] = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise InputError(f"--set {field}: its value is not YAML: put it in quotes") from error
-        whole_section = found[field] if isinstance(found[field], dict) else ()
-        if field.startswith(SECRET) or any(f"{field}.{name}" in SECRET for name in whole_section):
+        if is_secret(field) or holds_secret(field, found[field]):
             raise InputError(f"--set {field}: Prefect would record it for all to read: set it in the recipe's file")
     return found
+
+
+def is_secret(field: str) -> bool:
+    """Whether a field (dotted) may hold passwords and keys, or is within one that may."""
+    return field.startswith(SECRET) or "storage_options" in field.split(".")
+
+
+def holds_secret(field: str, value: Any) -> bool:
+    """Whether a value that a field is given holds such a field, however deep."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return any(is_secret(f"{field}.{name}") or holds_secret(f"{field}.{name}", one) for name, one in inner)
 
 
 def dropped(items: Iterable[tuple[str, int]]) -> str:

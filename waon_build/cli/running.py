@@ -15,20 +15,23 @@ if TYPE_CHECKING:
     from waon_build.export.release import Release
 
 
-def ingest_recipe(recipe: Path, overrides: dict[str, Any]) -> None:
-    """From the sources up to the queue. Ends the command with 1 when parts failed."""
+def ingest_recipe(recipe: Path, overrides: dict[str, Any], parts: list[str] | None = None) -> None:
+    """From the sources up to the queue; parts: only these. Ends the command with 1 when parts failed."""
     from waon_build import pipeline
     from waon_build.audit.bars import Bars
 
-    pipeline.check(recipes.load(recipe, overrides))  # before the seconds that Prefect takes to start
+    loaded = recipes.load(recipe, overrides)
+    pipeline.stages_of(parts or ())
+    pipeline.check(loaded)  # before the seconds that Prefect takes to start
     _hush_prefect()
-    from flows import runtime
+    from flows import engines, runtime, server
     from flows.ingest import ingest
     from flows.stages import PartsFailedError
 
+    engines.check(loaded.runtime)
     try:
-        with Bars(people) as bars, runtime.watched_by(bars):
-            ingest(str(recipe), overrides)
+        with server.needed(), Bars(people) as bars, runtime.watched_by(bars):
+            ingest(str(recipe), overrides, parts)
     except PartsFailedError as error:
         say(str(error))
         raise typer.Exit(1) from error
@@ -40,10 +43,10 @@ def export_recipe(recipe: Path, overrides: dict[str, Any], name: str | None = No
 
     recipes.load(recipe, overrides)
     _hush_prefect()
-    from flows import runtime
+    from flows import runtime, server
     from flows.export import export
 
-    with Bars(people) as bars, runtime.watched_by(bars):
+    with server.needed(), Bars(people) as bars, runtime.watched_by(bars):
         return export(str(recipe), overrides, name)
 
 

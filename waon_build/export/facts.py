@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import waon_build
 from waon_build.export.selection import Shard
 from waon_build.export.shards import WrittenFile
-from waon_build.recipe import Recipe, SiteSource
+from waon_build.recipe import CommonCrawlSource, Recipe, SiteSource
 from waon_build.records import Counts
 
 FILE = "release.json"
@@ -96,6 +96,8 @@ def sources(recipe: Recipe) -> list[str]:
     for source in recipe.sources:
         if isinstance(source, SiteSource):
             found += [f"web site {seed}" for seed in source.seeds]
+        elif isinstance(source, CommonCrawlSource):
+            found += [f"Common Crawl {snapshot}, by {source.select} and {source.read}" for snapshot in source.snapshots]
         else:
             kind = "web archive (WARC)" if source.kind == "warc" else "table of URLs and captions"
             found += [f"{kind} {path if '://' in path else path.rsplit('/', 1)[-1]}" for path in source.paths]

@@ -17,6 +17,8 @@ from hashlib import blake2b
 from threading import Lock
 from typing import Final
 
+from yarl import URL
+
 from waon_build.recipe import FetchSettings
 
 LONGEST_PAUSE: Final = 60.0
@@ -158,6 +160,14 @@ class Politeness:
         for host, state in list(self._hosts.items()):
             if not state.active and max(state.next_start, state.paused_until) <= now:
                 del self._hosts[host]
+
+
+def host_of(url: str) -> str:
+    """The host under which politeness keeps account of `url`, or "" where there is none."""
+    try:
+        return URL(url).raw_host or ""
+    except ValueError:
+        return ""
 
 
 def backoff_seconds(url: str, attempt: int, first: float = 1.0) -> float:

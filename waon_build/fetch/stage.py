@@ -24,7 +24,7 @@ from waon_build.fetch.decode import VERSION
 from waon_build.fetch.gather import ClientFactory, Gathering, Progress
 from waon_build.fetch.origin import Origins
 from waon_build.fetch.plan import Plan
-from waon_build.fetch.politeness import Politeness
+from waon_build.fetch.politeness import Politeness, host_of
 from waon_build.fetch.spool import ImageTar, Place, Spool
 from waon_build.recipe import Recipe
 from waon_build.records import IMAGE, Image, Tally
@@ -71,6 +71,13 @@ class Fetch:
         batches = [batch for batch in list_batches(corpus) if batch.urls]
         with ThreadPoolExecutor(_READERS) as readers:
             return list(readers.map(lambda batch: self._part(corpus, batch, form, made.get(batch.name)), batches))
+
+    def hosts(self, corpus: Corpus, part: Part) -> set[str]:
+        """The hosts of its own URLs. A host of many URLs has several batches, and one that is planned again
+        can have some in an old batch and some in a new one."""
+        table = candidates_of(corpus, part.name, ["url", "image_part"])
+        urls = table.filter(pc.equal(table["image_part"], part.name))["url"].unique().to_pylist()
+        return {host_of(url) for url in urls}
 
     def run(self, corpus: Corpus, part: Part, progress: Progress | None = None) -> Tally:
         """Fetch one batch. Rows and tar are in the order of URLs, whatever the order of the answers."""

@@ -35,6 +35,7 @@ def pack(data: dict[str, Any], digest: str) -> Language:
     judge = Judge(data["han"], data["chinese"]["words"])
     return Language(
         code=data["code"],
+        iso639_3=data["iso639_3"],
         name=data["name"],
         digest=digest,
         own=ranges("kana", "han") + "ー",

@@ -20,6 +20,8 @@ class Language:
 
     code: str
     """BCP 47 primary subtag."""
+    iso639_3: str
+    """Its code in ISO 639-3, as Common Crawl's index has it."""
     name: str
     digest: str
     """Of the pack's data file: part of the fingerprint of what was decided by it."""
