@@ -279,7 +279,7 @@ def _pending(recipe: Recipe, corpus: Corpus) -> tuple[dict[str, int], list[str]]
     for stage in stages(recipe):
         if stage.name in ("crawl", "select", "extract", "text", "fetch", "image"):
             try:
-                pending[stage.name] = sum(not corpus.is_current(stage.name, part) for part in stage.inputs(corpus))
+                pending[stage.name] = len(corpus.pending(stage.name, stage.inputs(corpus)))
             except InputError as error:
                 problems.append(str(error))
     return pending, problems
