@@ -98,11 +98,12 @@ def begin(stage: Stage, corpus: Corpus) -> tuple[list[Part], int]:
 
 def stages_of(parts: Iterable[str]) -> dict[str, list[str]]:
     """Stage -> names of its parts. parts: each `STAGE/PART`. Raises InputError for one that is not so written."""
+    known = dict.fromkeys((*STAGES, *REFRESH))
     found: dict[str, list[str]] = {}
     for part in parts:
         stage, slash, name = part.partition("/")
-        if not slash or stage not in STAGES:
-            raise InputError(f"--part {part}: is not STAGE/PART: the stages are {', '.join(STAGES)}")
+        if not slash or stage not in known:
+            raise InputError(f"--part {part}: is not STAGE/PART: the stages are {', '.join(known)}")
         found.setdefault(stage, []).append(name)
     return found
 
