@@ -28,7 +28,7 @@ def test_parts_are_put_to_their_stages() -> None:
 
 @pytest.mark.parametrize("part", ["extract", "nonsense/a", "a", ""])
 def test_what_names_no_part_of_a_stage_is_one_line(part: str) -> None:
-    with pytest.raises(InputError, match="is not STAGE/PART: the stages are crawl, .*recheck"):
+    with pytest.raises(InputError, match=r"is not STAGE/PART: the stages are crawl, .*recheck"):
         pipeline.stages_of([part])
 
 
