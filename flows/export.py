@@ -20,8 +20,12 @@ from waon_build.export.release import Release
 def export(recipe: str, overrides: dict[str, Any] | None = None, name: str | None = None) -> Release:
     """Decide what the answers so far decide, and write a release of the accepted pairs.
 
-    recipe: path of the YAML file. overrides: dotted field -> value. name: of the release; by default one
-    that follows from its content. Raises InputError when nothing is accepted yet.
+    Raises InputError when nothing is accepted yet.
+
+    Args:
+        recipe: Path of the recipe, one YAML file, where the worker runs.
+        overrides: Fields of the recipe to set for this run, by dotted name, such as export.samples_per_shard.
+        name: Of the release; by default it follows from the content, and what is there already is not written again.
     """
     settings = recipes.load(recipe, overrides)
     watcher = runtime.watcher()

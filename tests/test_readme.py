@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from .flows.conftest import prefect_server
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,16 +45,22 @@ def test_the_commands_work_one_after_the_other(tmp_path: Path) -> None:
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
     typed = ["waon-build demo --port 8897", *(line for line in commands() if line.startswith(OURS))]
     assert len(typed) > 7
+    with prefect_server(tmp_path / "prefect") as prefect:
+        type_all(typed, tmp_path, environment | {"PREFECT_API_URL": prefect.url})
+
+
+def type_all(typed: list[str], tmp_path: Path, environment: dict[str, str]) -> None:
     for line in typed:
         if "annotate serve" in line:
             with subprocess.Popen(
-                [*line.split(), "--port", "8896"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+                [*shlex.split(line), "--port", "8896"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
             ) as server:
                 assert server.stderr is not None
                 assert any("/invite/" in server.stderr.readline() for _ in range(5)), line
                 server.send_signal(signal.SIGINT)
             continue
-        ran = subprocess.run(line.split(), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        words = shlex.split(line)
+        ran = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, f"{line}\n{ran.stdout}\n{ran.stderr}"
 
 

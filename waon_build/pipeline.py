@@ -6,10 +6,11 @@ It decides what is run, never where or when: a scheduler (`flows/`, or a test's 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -55,16 +56,27 @@ from waon_build.sources.stage import Extract
 
 if TYPE_CHECKING:
     from waon_build.audit.annotation.audit import Audit
+    from waon_build.audit.weekly import Report
 
 STAGES = ("crawl", "select", "extract", "text", "plan", "fetch", "image", "dedup", "route")
 """Of a run, from the sources to the queue."""
 REFRESH = ("recheck", "dedup", "route")
-"""Of a refresh: what refuses by now leaves the queue."""
+"""Of a refresh: what refuses by now leaves queue and next release."""
+ROUTE = ("dedup", "route")
+"""What the route flow runs, after what the answers decide."""
 
 
 def open_corpus(recipe: Recipe) -> Corpus:
     """The corpus of a recipe, wherever it lives."""
     return Corpus(recipe.corpus, **recipe.runtime.storage_options)
+
+
+def existing(recipe: Recipe) -> Corpus:
+    """The corpus of a recipe. Raises InputError when there is none."""
+    corpus = open_corpus(recipe)
+    if not corpus.fs.exists(corpus.root):
+        raise InputError(f"{corpus.url}: there is no corpus here: set `corpus` in the recipe to where it is")
+    return corpus
 
 
 def stages(recipe: Recipe, pool: Executor | None = None) -> list[Stage]:
@@ -152,6 +164,13 @@ def import_answers(recipe: Recipe, path: str, kind: FileKind | None = None) -> C
         return counts
 
 
+def decide(recipe: Recipe) -> Counter[str]:
+    """Decide what the answers so far decide, and ask for more where people disagree; returns how many tasks came to
+    which outcome (`waiting`: more answers are wanted)."""
+    with database.opened(recipe) as engine:
+        return decisions.decide(engine, recipe.annotation)
+
+
 def queued(recipe: Recipe) -> list[Shown]:
     """The tasks that wait for judgements, as annotators see them."""
     with database.opened(recipe) as engine, engine.connect() as connection:
@@ -187,9 +206,7 @@ def export(recipe: Recipe, name: str | None = None, progress: Callable[[int, int
 def takedown(recipe: Recipe, kind: str, value: str, why: str) -> int:
     """Write a tombstone, and take out of the queue what it covers; returns how many tasks were. May be done
     again. Raises InputError when there is no corpus to take it out of."""
-    corpus = open_corpus(recipe)
-    if not corpus.fs.exists(corpus.root):
-        raise InputError(f"{corpus.url}: there is no corpus here: set `corpus` in the recipe to where it is")
+    corpus = existing(recipe)
     stones = Tombstones.add(corpus, kind, value, why)
     if not corpus.parts("route"):
         return 0
@@ -216,6 +233,30 @@ def audit_annotation(recipe: Recipe, resamples: int = 200) -> Audit:
         return audit(engine, recipe.name, recipe.annotation, resamples=resamples)
 
 
+def weekly_report(recipe: Recipe, day: date, resamples: int = 200) -> tuple[Report, Audit | None]:
+    """The report of a day beside the newest one of a day before, and the audit of the annotation, None while nobody
+    was asked. Only reads. resamples: as for `audit_annotation`. Raises InputError when there is no corpus."""
+    from waon_build.audit.annotation.audit import audit as audit_of
+    from waon_build.audit.weekly import Report, latest, snapshot
+
+    corpus = existing(recipe)
+    with database.reading(recipe) as engine:
+        found = None if engine is None else audit_of(engine, recipe.name, recipe.annotation, resamples=resamples)
+    before, problems = latest(corpus, day)
+    pending, unreachable = _pending(recipe, corpus)
+    stages = dict.fromkeys((*STAGES, *REFRESH))
+    gold = recipe.annotation.quality.gold
+    now = snapshot(corpus, stages, datetime.now(UTC), found, gold, pending, [*problems, *unreachable])
+    return Report(recipe.name, now, before), found
+
+
+def keep_report(recipe: Recipe, report: Report, day: date, markdown: str) -> str:
+    """Keep a report in the corpus, in place of one of the same day; returns where its Markdown is."""
+    from waon_build.audit.weekly import keep
+
+    return keep(open_corpus(recipe), report, day, markdown)
+
+
 @contextmanager
 def annotated(recipe: Recipe) -> Iterator[Engine]:
     """The annotation database of a recipe, to read, for the length of a `with`. Raises InputError when there
@@ -229,6 +270,20 @@ def annotated(recipe: Recipe) -> Iterator[Engine]:
 def _waiting(recipe: Recipe, limit: int | None) -> Iterator[Shown]:
     with annotated(recipe) as engine, engine.connect() as connection:
         yield from islice(queue.waiting(connection), limit)
+
+
+def _pending(recipe: Recipe, corpus: Corpus) -> tuple[dict[str, int], list[str]]:
+    """Stage -> parts that a run would make now, of the stages that are asked without writing; and what keeps sources
+    from being read."""
+    pending: dict[str, int] = {}
+    problems: list[str] = []
+    for stage in stages(recipe):
+        if stage.name in ("crawl", "select", "extract", "text", "fetch", "image"):
+            try:
+                pending[stage.name] = sum(not corpus.is_current(stage.name, part) for part in stage.inputs(corpus))
+            except InputError as error:
+                problems.append(str(error))
+    return pending, problems
 
 
 def _crawls(recipe: Recipe) -> bool:

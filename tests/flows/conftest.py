@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,19 @@ class Prefect:
         self.url, self.home, self.environment = url, home, environment
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}/{path}", timeout=30) as reply:
+        with urllib.request.urlopen(f"{self.url}/{path}", timeout=120) as reply:
             return json.load(reply)
 
     def post(self, path: str, body: Any = None) -> Any:
         data = json.dumps(body or {}).encode()
         request = urllib.request.Request(f"{self.url}/{path}", data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as reply:
+        with urllib.request.urlopen(request, timeout=120) as reply:
             return json.load(reply)
 
     def call(self, cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Python with these arguments in a folder, to its end."""
         environment = {**os.environ, "PREFECT_API_URL": self.url, "PREFECT_HOME": str(cwd / "home"), "COLUMNS": "200"}
+        environment["PWD"] = str(cwd)  # as a shell has it
         command = [sys.executable, *arguments]
         return subprocess.run(
             command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=280
@@ -55,10 +57,9 @@ class Prefect:
         """A worker of the pool `waon-build`. Nothing in its own environment keeps Prefect from phoning home."""
         environment = {key: value for key, value in self.environment.items() if key not in TELEMETRY}
         environment |= {"PREFECT_API_URL": self.url, "CI": "1"}  # Prefect holds its tongue in CI too
-        with _process(
-            self.home / "worker.log", environment, "worker", "start", "--pool", "waon-build", *options
-        ) as one:
-            yield one
+        command = ("worker", "start", "--pool", "waon-build", *options)
+        with _process(self.home / "worker.log", environment, *command) as process:
+            yield process
 
     def wait(self, what: str, is_so: Callable[[], Any]) -> Any:
         """Whatever `is_so` returns, once that is true."""
@@ -67,6 +68,19 @@ class Prefect:
             assert time.monotonic() < deadline, f"waited in vain for {what}; worker: {self.log('worker')[-4000:]}"
             time.sleep(0.2)
         return found
+
+    def schedule_soon(self, schedule: Callable[[str], object]) -> None:
+        """Have `schedule` make a schedule that is due in a few seconds, of which the server has planned the run; of
+        more seconds, where the machine is slow. It is told a cron expression in UTC, with seconds as sixth field."""
+        for seconds in (5, 15, 45, 90):
+            due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+            schedule(f"{due.minute} {due.hour} {due.day} {due.month} * {due.second}")
+            while datetime.now(UTC) < due + timedelta(seconds=2):
+                runs = self.post("flow_runs/filter")
+                if any(datetime.fromisoformat(run["expected_start_time"]) == due for run in runs):
+                    return
+                time.sleep(0.2)
+        raise AssertionError(f"nothing was planned: {self.log('server')[-4000:]}")
 
     def log(self, name: str) -> str:
         path = self.home / f"{name}.log"
@@ -82,6 +96,7 @@ def prefect_server(home: Path, **settings: str) -> Iterator[Prefect]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
+    home.mkdir(exist_ok=True)
     environment = {**os.environ, "PREFECT_HOME": str(home), **dict.fromkeys(TELEMETRY, "1"), **QUICK, **settings}
     environment["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
     address = ("--host", "127.0.0.1", "--port", str(port))

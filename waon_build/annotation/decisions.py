@@ -397,7 +397,9 @@ def _adjudications(connection: Connection, pairs: Sequence[str]) -> tuple[dict[s
                 Annotator.standing != Standing.BLOCKED,
             )
             .order_by(Annotation.id)
-        ).all()
+        )
+        .tuples()
+        .all()
     )
     open_ones = select(Task.pair_id).where(
         Task.kind == Kind.ADJUDICATION, Task.pair_id.in_(pairs), Task.state == State.OPEN

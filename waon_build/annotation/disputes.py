@@ -79,14 +79,18 @@ def adjudications(connection: Connection, limit: int = 50) -> list[Adjudication]
             select(Annotation.task_id, Annotation.answers)
             .where(Annotation.task_id.in_(ids), live(Annotation), ~Annotation.retracted)
             .order_by(Annotation.id)
-        ).all()
+        )
+        .tuples()
+        .all()
     )
     votes: dict[str, dict[str, Any]] = dict(
         connection.execute(
             select(Task.pair_id, Decision.votes)
             .join(Decision, Decision.task_id == Task.id)
             .where(Task.pair_id.in_(pairs), of_kinds((Kind.NORMAL,)), live(Decision))
-        ).all()
+        )
+        .tuples()
+        .all()
     )
     shown = len(Shown._fields)
     return [

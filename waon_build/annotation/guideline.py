@@ -145,7 +145,7 @@ def answers_by_version(connection: Connection) -> dict[str, int]:
         .where(live(Annotation), ~Annotation.retracted)
         .group_by(Annotation.guideline_version)
     )
-    return dict(rows.all())
+    return dict(rows.tuples().all())
 
 
 def _ask_again(connection: Connection, touched: dict[int, int], overlap: int, now: datetime) -> None:

@@ -113,7 +113,9 @@ def deficits(connection: Connection, settings: AnnotationSettings) -> dict[str, 
             .join(Decision, Decision.task_id == Task.id)
             .where(Task.kind == Kind.NORMAL, live(Decision), Decision.outcome == Outcome.ACCEPTED)
             .group_by(Task.category)
-        ).all()
+        )
+        .tuples()
+        .all()
     )
     return {name: max(0.0, 1 - accepted.get(name, 0) / wanted) for name, wanted in settings.quotas.items()}
 

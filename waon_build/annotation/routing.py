@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, case, delete, func, literal, or_, select, update
 
 from waon_build.annotation import order, reports
 from waon_build.annotation.database import expect_many, inserting, writing
@@ -146,7 +146,7 @@ def place(engine: Engine, overlap: int, quotas: Iterable[str] = ()) -> None:
         reports.keep_out(connection)
 
 
-def placed(engine: Engine) -> Iterator[Row[str, str, str, int | None]]:
+def placed(engine: Engine) -> Iterator[tuple[str, str, str, int | None]]:
     """(pair_id, kind, stratum, wave) of every task in the queue, by kind and pair_id."""
     statement = (
         select(Task.pair_id, Task.kind, Task.stratum, Task.wave)
@@ -154,7 +154,7 @@ def placed(engine: Engine) -> Iterator[Row[str, str, str, int | None]]:
         .order_by(Task.kind, Task.pair_id)
     )
     with engine.connect() as connection:
-        yield from connection.execution_options(yield_per=_CHUNK).execute(statement)
+        yield from connection.execution_options(yield_per=_CHUNK).execute(statement).tuples()
 
 
 def _task(kind: Kind, pair: Mapping[str, Any], overlap: int, now: datetime, seed: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from waon_build.cli.demo import demo
 from waon_build.cli.exchange import judgements_app, tasks_app
 from waon_build.cli.options import SECRET, AsJson, RecipePath, Settings, overrides_of, people, print_json, say
 from waon_build.cli.running import export_recipe, ingest_recipe
+from waon_build.cli.schedule import schedule_app
 from waon_build.ending import end_when_told, leave
 from waon_build.records import InputError
 
@@ -39,6 +40,7 @@ app.add_typer(recipe_app, name="recipe")
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(judgements_app, name="judgements")
 app.add_typer(annotate_app, name="annotate")
+app.add_typer(schedule_app, name="schedule")
 app.command()(demo)
 
 

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from typer.core import TyperGroup
 
 from waon_build import recipe as recipes
-from waon_build.cli.options import AsJson, RecipePath, Settings, overrides_of, print_json, say
+from waon_build.cli.options import (
+    AsJson,
+    FirstUnlessNamed,
+    RecipePath,
+    Settings,
+    overrides_of,
+    print_json,
+    say,
+)
 from waon_build.records import InputError
 
-
-class _CorpusUnlessNamed(TyperGroup):
-    """`audit RECIPE` is `audit corpus RECIPE`."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        named = bool(args) and (args[0] in self.commands or args[0] == "--help")
-        return super().parse_args(ctx, args if named or not args else ["corpus", *args])
-
-
 audit_app = typer.Typer(
-    cls=_CorpusUnlessNamed, no_args_is_help=True, help="Show how a corpus stands (`audit RECIPE`), and its annotation."
+    cls=FirstUnlessNamed, no_args_is_help=True, help="Show how a corpus stands (`audit RECIPE`), and its annotation."
 )
 
 
@@ -62,6 +61,37 @@ def audit_annotation(
         print_json(found.to_json())
     else:
         show(found, Console())
+
+
+@audit_app.command("report")
+def audit_report(
+    recipe: RecipePath,
+    settings: Settings = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Also keep it in the corpus, where the next one is compared with it.")
+    ] = False,
+    timezone: Annotated[str, typer.Option(help="Whose calendar names it.")] = "Asia/Tokyo",
+    as_json: AsJson = False,
+) -> None:
+    """Show the weekly report.
+
+    What came in since the report before, what was dropped and why, how the annotation goes, and what is running
+    out. The flow `audit` keeps one a week.
+    """
+    from waon_build import pipeline
+    from waon_build.audit.weekly import zone_of
+    from waon_build.audit.weekly_text import markdown
+
+    loaded = recipes.load(recipe, overrides_of(settings))
+    day = datetime.now(zone_of(timezone)).date()
+    report, _ = pipeline.weekly_report(loaded, day)
+    text = markdown(report, timezone)
+    if keep:
+        say(f"It is kept in {pipeline.keep_report(loaded, report, day, text)}")
+    if as_json:
+        print_json(report.to_json())
+    else:
+        print(text)
 
 
 def show_audit(recipe: Path, overrides: dict[str, Any], as_json: bool, picture: Path | None) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 from rich.console import Console
+from typer.core import TyperGroup
 
 from waon_build.records import InputError
 
@@ -19,6 +20,15 @@ Settings = Annotated[
     typer.Option("--set", metavar="FIELD=VALUE", help="Set a field of the recipe: `fetch.contact=me@example.org`."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
+
+
+class FirstUnlessNamed(TyperGroup):
+    """A group whose first command is meant when none is named: `audit RECIPE` is `audit corpus RECIPE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        return super().parse_args(ctx, args if named or not args else [next(iter(self.commands)), *args])
+
 
 people = Console(stderr=True)
 SECRET = ("runtime.storage_options", "annotation.database")

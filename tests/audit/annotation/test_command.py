@@ -45,7 +45,7 @@ def test_the_annotation_is_audited_by_name(recipe: Path, tmp_path: Path) -> None
     assert "Agreement on match: raw 1.00" in ended.stdout
     ended = waon_build("audit", "annotation", recipe, "--json", "--out", "out", "--resamples", 20, cwd=tmp_path)
     assert json.loads(ended.stdout)["decisions"] == [{"kind": "normal", "outcome": "accepted", "tasks": 2}]
-    assert "24 files are in out" in ended.stderr
+    assert "26 files are in out" in ended.stderr
     assert (tmp_path / "out" / "agreement.parquet").exists()
 
 
@@ -74,14 +74,21 @@ def test_the_flow_leaves_every_table_and_a_summary_as_artifacts(recipe: Path, tm
     assert ended.returncode == 0, ended.stderr
     shown = json.loads(waon_build("audit", "annotation", recipe, "--json", cwd=tmp_path).stdout)
     with sqlite3.connect(tmp_path / "prefect" / "prefect.db") as connection:
-        artifacts = dict(connection.execute("SELECT key, data FROM artifact WHERE key LIKE 'annotation%'"))
+        artifacts = dict(connection.execute("SELECT key, data FROM artifact"))
     data = {key: json.loads(text) for key, text in artifacts.items()}
+    (report,) = (tmp_path / "reports").glob("*.md")
+    assert data.pop("weekly-report") == report.read_text(encoding="utf-8")
+    assert [json.loads(data.pop(f"weekly-{name}")) for name in ("came-in", "dropped")] == [[], []]
     assert "- Agreement on match: raw 1.00" in data.pop("annotation")
     assert json.loads(data["annotation-agreement"]) == shown["agreement"]
-    assert {key.removeprefix("annotation-") for key in data} == shown.keys() - {"name", "at", "empty"}
+    assert {key.removeprefix("annotation-").replace("-", "_") for key in data} == shown.keys() - {"name", "at", "empty"}
 
 
-def test_the_flow_without_a_database_ends_in_one_line(recipe: Path, tmp_path: Path) -> None:
-    (tmp_path / "annotation.db").unlink()
+def test_the_flow_without_a_corpus_ends_in_one_line(recipe: Path, tmp_path: Path) -> None:
+    recipe.write_text(
+        recipe.read_text(encoding="utf-8").replace(str(tmp_path), f"{tmp_path}/nowhere"), encoding="utf-8"
+    )
     ended = called("-m", "flows.audit", recipe, cwd=tmp_path)
     assert (ended.returncode, len(ended.stderr.strip().splitlines())) == (2, 1), ended.stderr
+    assert "there is no corpus here" in ended.stderr
+    assert not (tmp_path / "nowhere").exists()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from waon_build.annotation.models import Kind
+from waon_build.annotation.models import Kind, Role, Standing, State
 from waon_build.annotation.quality import agrees, consistency, lower_bound, upper_bound
 from waon_build.annotation.questions import Questions
 from waon_build.audit.annotation.said import Said, with_each_person
@@ -46,6 +46,23 @@ def gold(found: Said, questions: Questions) -> pd.DataFrame:
     frame = _frame(rows, ("by", "group", "right", "wrong", "accuracy", "accuracy_low", "accuracy_high", "why"))
     order = {by: number for number, by in enumerate(("all", "person", "question", "pair"))}
     return frame.assign(order=frame["by"].map(order)).sort_values(["order", "accuracy", "group"]).drop(columns="order")
+
+
+def gold_left(found: Said) -> pd.DataFrame:
+    """Gold tasks that each active annotator can still be given, and qualification tasks that they still have to
+    answer; who has fewest comes first. Nobody is given gold of a pair that they have judged in whatever kind."""
+    kinds = (Kind.GOLD, Kind.QUALIFICATION)
+    there = found.tasks[(found.tasks["state"] == State.OPEN) & found.tasks["kind"].isin(kinds)]
+    pairs = {kind: set(there.loc[there["kind"] == kind, "pair_id"]) for kind in kinds}
+    at_work = (found.people["standing"] == Standing.ACTIVE) & (found.people["role"] == Role.ANNOTATOR)
+    judged = found.given.groupby("annotator_id")["pair_id"].agg(set).to_dict() if len(found.given) else {}
+    rows = []
+    for person, qualified in found.people.loc[at_work, "qualified"].items():
+        met = judged.get(person, set())
+        left = 0 if qualified else len(pairs[Kind.QUALIFICATION] - met)
+        rows.append(("person", str(person), len(pairs[Kind.GOLD] - met), left))
+    frame = _frame(rows, ("by", "group", "gold", "qualification"))
+    return frame.sort_values(["gold", "group"], ignore_index=True)
 
 
 def twins(found: Said, questions: Questions) -> pd.DataFrame:

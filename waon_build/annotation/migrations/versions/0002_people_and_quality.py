@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.schema import SchemaItem
@@ -46,20 +48,20 @@ def upgrade() -> None:
     _refuse_changes("events")
 
 
-def _add(table: str, *columns: sa.Column[object]) -> None:
+def _add(table: str, *columns: sa.Column[Any]) -> None:
     for column in columns:
         op.add_column(table, column)
 
 
-def _number(name: str) -> sa.Column[object]:
+def _number(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.Integer(), server_default="0", nullable=False)
 
 
-def _flag(name: str) -> sa.Column[object]:
+def _flag(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.Boolean(), server_default=sa.false(), nullable=False)
 
 
-def _text(name: str, length: int, default: str = "") -> sa.Column[object]:
+def _text(name: str, length: int, default: str = "") -> sa.Column[Any]:
     return sa.Column(name, sa.String(length=length), server_default=default, nullable=False)
 
 

@@ -1,0 +1,290 @@
+"""The weekly report: what came in, what was dropped and why, and what is running out.
+
+A report is a snapshot of the corpus beside the one before. The funnel's figures are read from tallies alone, those of
+annotation come from its audit; what people read is in `weekly_text.py`. Reports are kept in the corpus, as
+`reports/YYYY-MM-DD.json` and `.md`: the JSON is what the next one compares with.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from waon_build.audit.funnel import as_rows, faults, funnel
+from waon_build.corpus import Corpus
+from waon_build.records import Counts, InputError, Tally
+
+if TYPE_CHECKING:
+    from waon_build.audit.annotation.audit import Audit
+
+FOLDER = "reports"
+CAME_IN = (
+    ("pages", "extract", "pages"),
+    ("image references with a caption", "extract", "image references"),
+    ("captions that passed", "text", "candidates"),
+    ("images", "fetch", "image URLs"),
+    ("pairs", "dedup", "pairs"),
+)
+"""What is counted, and the step of the funnel whose kept rows it is."""
+SHORT_OF_GOLD = timedelta(days=7)
+"""Who has gold for less than this, at their own pace, runs short of it."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """How a corpus stood. at: UTC. steps: the funnel, as `funnel.as_rows` has it. sources: source -> its `pages` and
+    `candidates` so far. stored: bytes of all parts. free: bytes left on the disk, None where nobody can tell. failed:
+    URLs that failed for a passing cause. pending: stage -> parts that a run would make now. rechecked: what the last
+    checks of pictures gave, as `Counts` has it; None without any. annotation: see `_annotation`; None while nobody was
+    asked. problems: what could not be read, and what does not add up."""
+
+    at: datetime
+    steps: list[dict[str, Any]]
+    sources: dict[str, dict[str, int]]
+    stored: int
+    free: int | None
+    failed: int
+    pending: dict[str, int]
+    rechecked: dict[str, Any] | None
+    annotation: dict[str, Any] | None
+    problems: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "at": self.at.isoformat()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Snapshot:
+        return cls(**{**data, "at": datetime.fromisoformat(data["at"])})
+
+
+class Change(NamedTuple):
+    """A figure now, and how much of it is new since the report before."""
+
+    since: int
+    total: int
+
+
+class Dropped(NamedTuple):
+    """Rows that a stage dropped for one reason. read: rows that came to it, in all."""
+
+    stage: str
+    unit: str
+    reason: str
+    since: int
+    total: int
+    read: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """A snapshot beside the one before, None for the first report. name: of the corpus."""
+
+    name: str
+    now: Snapshot
+    before: Snapshot | None
+
+    @property
+    def days(self) -> float | None:
+        """Since the report before."""
+        return (self.now.at - self.before.at) / timedelta(days=1) if self.before else None
+
+    def came_in(self) -> dict[str, Change]:
+        """What is counted -> how much; what there is none of is left out."""
+        now, before = _by_step(self.now), _by_step(self.before)
+        return {
+            what: _change(now[stage, unit]["kept"], before.get((stage, unit), {}).get("kept"))
+            for what, stage, unit in CAME_IN
+            if (stage, unit) in now
+        }
+
+    def by_source(self) -> dict[str, dict[str, Change]]:
+        """Source -> its pages and candidates; what brought most that is new comes first."""
+        before = self.before.sources if self.before else {}
+        found = {
+            name: {what: _change(count, before.get(name, {}).get(what)) for what, count in counts.items()}
+            for name, counts in self.now.sources.items()
+        }
+        return dict(sorted(found.items(), key=lambda item: (-item[1]["candidates"].since, item[0])))
+
+    def quiet_sources(self) -> list[str]:
+        """Sources that brought nothing new since the report before."""
+        return [name for name, counts in self.by_source().items() if self.before and not counts["candidates"].since]
+
+    def dropped(self) -> list[Dropped]:
+        """Why rows were dropped; what changed most comes first."""
+        before = _by_step(self.before)
+        rows = []
+        for (stage, unit), step in _by_step(self.now).items():
+            then = before.get((stage, unit), {}).get("dropped", {})
+            for reason, total in step["dropped"].items():
+                since, total = _change(total, then.get(reason))
+                rows.append(Dropped(stage, unit, reason, since, total, step["read"]))
+        return sorted(rows, key=lambda row: (-abs(row.since), -row.total, row.stage, row.reason))
+
+    def judged(self) -> dict[str, Change]:
+        """Answers, accepted and rejected pairs."""
+        if self.now.annotation is None:
+            return {}
+        before = (self.before.annotation if self.before else None) or {}
+        return {
+            what: _change(self.now.annotation[what], before.get(what)) for what in ("answers", "accepted", "rejected")
+        }
+
+    def growth_a_week(self) -> float | None:
+        """Bytes of parts a week since the report before; None when there is none of at least an hour ago."""
+        if self.before is None or not self.days or self.days < 1 / 24:
+            return None
+        return (self.now.stored - self.before.stored) / self.days * 7
+
+    def weeks_of_disk(self) -> float | None:
+        """How long the disk lasts at that growth; None when nobody can tell, or it does not grow."""
+        growth = self.growth_a_week()
+        return self.now.free / growth if self.now.free is not None and growth and growth > 0 else None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "since": self.before.at.isoformat() if self.before else None,
+            "came_in": {what: change._asdict() for what, change in self.came_in().items()},
+            "by_source": {
+                name: {what: change._asdict() for what, change in counts.items()}
+                for name, counts in self.by_source().items()
+            },
+            "dropped": [row._asdict() for row in self.dropped()],
+            "judged": {what: change._asdict() for what, change in self.judged().items()},
+            "quiet_sources": self.quiet_sources(),
+            "growth_a_week": self.growth_a_week(),
+            "weeks_of_disk": self.weeks_of_disk(),
+            "snapshot": self.now.to_json(),
+        }
+
+
+def snapshot(
+    corpus: Corpus,
+    stages: Iterable[str],
+    at: datetime,
+    audit: Audit | None = None,
+    gold_share: float = 0.0,
+    pending: Mapping[str, int] | None = None,
+    problems: Iterable[str] = (),
+) -> Snapshot:
+    """How a corpus stands. stages: whose parts are counted. audit: of its annotation. gold_share: of an annotator's
+    tasks that are gold. pending, problems: what the caller found besides."""
+    tallies = {stage: corpus.tallies(stage) for stage in stages}
+    steps = funnel(corpus)
+    every = [tally for found in tallies.values() for tally in found]
+    unread = [f"{tally.stage} {tally.part}: {problem}" for tally in every for problem in tally.problems]
+    checked = Counts()
+    for tally in tallies.get("recheck", ()):
+        checked.add(tally.rows)
+    return Snapshot(
+        at=at,
+        steps=as_rows(steps),
+        sources=_sources(tallies.get("extract", [])),
+        stored=sum(tally.bytes for tally in every),
+        free=shutil.disk_usage(corpus.root).free if corpus.is_local else None,
+        failed=sum(_kept(tally, "retryable") for tally in tallies.get("fetch", ())),
+        pending={stage: parts for stage, parts in (pending or {}).items() if parts},
+        rechecked=checked.to_json() if tallies.get("recheck") else None,
+        annotation=_annotation(audit, gold_share) if audit is not None else None,
+        problems=[*problems, *(f"does not add up: {fault}" for fault in faults(steps)), *unread],
+    )
+
+
+def latest(corpus: Corpus, day: date) -> tuple[Snapshot | None, list[str]]:
+    """The snapshot of the newest report of a day before `day`, and what is wrong with reports that cannot be read."""
+    problems: list[str] = []
+    for name in reversed(_kept_days(corpus)):
+        if name >= day.isoformat():
+            continue
+        path = corpus.path(FOLDER, f"{name}.json")
+        try:
+            return Snapshot.from_json(json.loads(corpus.fs.cat_file(path))["snapshot"]), problems
+        except (ValueError, KeyError, TypeError):
+            problems.append(f"{path}: is no report of ours: compared with the one before it")
+    return None, problems
+
+
+def zone_of(timezone: str) -> ZoneInfo:
+    """The time zone of an IANA name. Raises InputError when there is none."""
+    try:
+        return ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError) as error:  # there is none; it is a path; it is a folder of zones
+        raise InputError(f"timezone {timezone}: there is none: give one such as Asia/Tokyo or UTC") from error
+
+
+def keep(corpus: Corpus, report: Report, day: date, markdown: str) -> str:
+    """Keep a report in the corpus, in place of one of the same day; returns where its Markdown is."""
+    path = corpus.path(FOLDER, f"{day.isoformat()}.md")
+    corpus.put(path, markdown.encode())
+    document = json.dumps(report.to_json(), ensure_ascii=False, indent=1)
+    corpus.put(corpus.path(FOLDER, f"{day.isoformat()}.json"), document.encode())
+    return path
+
+
+def _kept_days(corpus: Corpus) -> list[str]:
+    try:
+        found = corpus.fs.ls(corpus.path(FOLDER), detail=False, refresh=True)
+    except FileNotFoundError:
+        return []
+    names = (path.rsplit("/", 1)[-1] for path in found)
+    return sorted(name.removesuffix(".json") for name in names if re.fullmatch(r"\d{4}-\d\d-\d\d\.json", name))
+
+
+def _sources(extracted: Iterable[Tally]) -> dict[str, dict[str, int]]:
+    """Source -> pages and candidates. A part's name is that of what it was read from, with a digest: files that a
+    number or a time tells apart are one source."""
+    found: dict[str, Counter[str]] = {}
+    for tally in extracted:
+        name = re.sub(r"(-\d{5,})+$", "", re.split(r"-[0-9a-f]{16}(?:-|$)", tally.part)[0])
+        counts = found.setdefault(name, Counter())
+        counts["pages"] += _kept(tally, "page")
+        counts["candidates"] += tally.rows.kept
+    return {name: {"pages": counts["pages"], "candidates": counts["candidates"]} for name, counts in found.items()}
+
+
+def _annotation(audit: Audit, gold_share: float) -> dict[str, Any]:
+    """What the audit says of progress and of what is running out, as plain data."""
+    from waon_build.audit.annotation.report import headlines
+
+    frames = audit.to_json()
+    outcomes = {row["outcome"]: row["tasks"] for row in frames["decisions"] if row["kind"] == "normal"}
+    pace = {row["group"]: row["answers_a_day"] for row in frames["throughput"] if row["by"] == "person"}
+    short = []
+    for row in frames["gold_left"]:
+        a_day = pace.get(row["group"], 0) * gold_share
+        days = row["gold"] / a_day if a_day else None
+        if row["qualification"] == 0 and days is not None and days < SHORT_OF_GOLD / timedelta(days=1):
+            short.append({"person": row["group"], "left": row["gold"], "days": round(days, 1)})
+    return {
+        "answers": next(row["answers"] for row in frames["throughput"] if row["by"] == "all"),
+        "accepted": outcomes.get("accepted", 0),
+        "rejected": outcomes.get("rejected", 0),
+        "forecast": frames["forecast"][0],
+        "headlines": headlines(audit)[1:],
+        "lacking": [row for row in frames["quotas"] if row["lacking"]],
+        "short_of_gold": short,
+        "gold_tasks": sum(
+            row["tasks"] for row in frames["progress"] if (row["kind"], row["state"]) == ("gold", "open")
+        ),
+        "reports_open": sum(row["reports"] for row in frames["reports"] if row["outcome"] == "open"),
+    }
+
+
+def _by_step(snapshot: Snapshot | None) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(step["stage"], step["unit"]): step for step in snapshot.steps} if snapshot else {}
+
+
+def _change(now: int, before: int | None) -> Change:
+    return Change(now - (before or 0), now)
+
+
+def _kept(tally: Tally, unit: str) -> int:
+    return tally.units[unit].kept if unit in tally.units else 0
