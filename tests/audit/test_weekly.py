@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waon_build.audit.weekly import Change, Report, Snapshot, keep, latest, snapshot, zone_of
+from waon_build.audit.weekly import Change, Outlook, Report, Snapshot, keep, latest, snapshot, zone_of
 from waon_build.audit.weekly_text import markdown
 from waon_build.corpus import Corpus, Part
 from waon_build.records import CANDIDATE, IMAGE, Candidate, Image, InputError
@@ -100,6 +100,16 @@ def test_a_report_tells_what_is_new_since_the_one_before_to_the_row(corpus: Corp
     assert "Nobody was asked yet" in shown
 
 
+def test_what_comes_of_one_source_of_the_recipe_is_counted_together(corpus: Corpus) -> None:
+    extracted(corpus, "part-00000-c000-gz-0123456789abcdef-ab12cd-000000", candidates=2)
+    parts = [name for name in corpus.parts("extract") if name != SITE]
+    now = snapshot(corpus, STAGES, MONDAY, outlook=Outlook(sources=dict.fromkeys(parts, "sources.1 (common_crawl)")))
+    assert now.sources == {
+        "food-example": {"pages": 3, "candidates": 5},
+        "sources.1 (common_crawl)": {"pages": 2, "candidates": 6},
+    }
+
+
 def test_parts_that_were_taken_back_are_told_as_fewer(corpus: Corpus) -> None:
     before = snapshot(corpus, STAGES, MONDAY)
     corpus.remove_part("extract", SITE)
@@ -134,7 +144,8 @@ def test_failures_checks_pending_parts_and_problems_are_told(corpus: Corpus) -> 
         writer.keep(Image(url="http://a.example/", status="ok"))
         writer.drop(Image(url="http://a.example/gone", status="failed"), "not_found")
         writer.commit()
-    now = snapshot(corpus, STAGES, MONDAY, pending={"fetch": 2, "text": 0}, problems=["x.csv: is not there"])
+    outlook = Outlook(pending={"fetch": 2, "text": 0}, problems=["x.csv: is not there"])
+    now = snapshot(corpus, STAGES, MONDAY, outlook=outlook)
     assert (now.failed, now.pending) == (3, {"fetch": 2})
     shown = markdown(Report("small", now, None))
     for line in (

@@ -12,7 +12,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -62,6 +62,16 @@ class Snapshot:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Snapshot:
         return cls(**{**data, "at": datetime.fromisoformat(data["at"])})
+
+
+@dataclass
+class Outlook:
+    """What a run would find now. pending: stage -> parts to make. sources: part of `extract` -> its source, where its
+    name does not tell. problems: what keeps sources from being read."""
+
+    pending: dict[str, int] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
 
 class Change(NamedTuple):
@@ -172,11 +182,11 @@ def snapshot(
     at: datetime,
     audit: Audit | None = None,
     gold_share: float = 0.0,
-    pending: Mapping[str, int] | None = None,
-    problems: Iterable[str] = (),
+    outlook: Outlook | None = None,
 ) -> Snapshot:
     """How a corpus stands. stages: whose parts are counted. audit: of its annotation. gold_share: of an annotator's
-    tasks that are gold. pending, problems: what the caller found besides."""
+    tasks that are gold. outlook: what a run would find."""
+    outlook = outlook or Outlook()
     tallies = {stage: corpus.tallies(stage) for stage in stages}
     steps = funnel(corpus)
     every = [tally for found in tallies.values() for tally in found]
@@ -187,14 +197,14 @@ def snapshot(
     return Snapshot(
         at=at,
         steps=as_rows(steps),
-        sources=_sources(tallies.get("extract", [])),
+        sources=_sources(tallies.get("extract", []), outlook.sources),
         stored=sum(tally.bytes for tally in every),
         free=shutil.disk_usage(corpus.root).free if corpus.is_local else None,
         failed=sum(_kept(tally, "retryable") for tally in tallies.get("fetch", ())),
-        pending={stage: parts for stage, parts in (pending or {}).items() if parts},
+        pending={stage: parts for stage, parts in outlook.pending.items() if parts},
         rechecked=checked.to_json() if tallies.get("recheck") else None,
         annotation=_annotation(audit, gold_share) if audit is not None else None,
-        problems=[*problems, *(f"does not add up: {fault}" for fault in faults(steps)), *unread],
+        problems=[*outlook.problems, *(f"does not add up: {fault}" for fault in faults(steps)), *unread],
     )
 
 
@@ -238,12 +248,12 @@ def _kept_days(corpus: Corpus) -> list[str]:
     return sorted(name.removesuffix(".json") for name in names if re.fullmatch(r"\d{4}-\d\d-\d\d\.json", name))
 
 
-def _sources(extracted: Iterable[Tally]) -> dict[str, dict[str, int]]:
-    """Source -> pages and candidates. A part's name is that of what it was read from, with a digest: files that a
-    number or a time tells apart are one source."""
+def _sources(extracted: Iterable[Tally], known: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """Source -> pages and candidates. known: part -> source. A part that is not among them is named after what it was
+    read from, with a digest: files that a number or a time tells apart are one source."""
     found: dict[str, Counter[str]] = {}
     for tally in extracted:
-        name = re.sub(r"(-\d{5,})+$", "", re.split(r"-[0-9a-f]{16}(?:-|$)", tally.part)[0])
+        name = known.get(tally.part) or re.sub(r"(-\d{5,})+$", "", re.split(r"-[0-9a-f]{16}(?:-|$)", tally.part)[0])
         counts = found.setdefault(name, Counter())
         counts["pages"] += _kept(tally, "page")
         counts["candidates"] += tally.rows.kept
