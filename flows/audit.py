@@ -16,7 +16,8 @@ from waon_build import pipeline, reporting
 from waon_build import recipe as recipes
 from waon_build.audit.annotation.audit import TITLES, Audit
 from waon_build.audit.annotation.report import markdown as annotation_markdown
-from waon_build.audit.weekly import Report, zone_of
+from waon_build.audit.kept import zone_of
+from waon_build.audit.weekly import Report
 from waon_build.audit.weekly_text import markdown as weekly_markdown
 
 

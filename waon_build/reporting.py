@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime
 from waon_build import pipeline
 from waon_build.annotation import database
 from waon_build.audit.annotation.audit import Audit, audit
-from waon_build.audit.weekly import Outlook, Report, keep, latest, snapshot
+from waon_build.audit.kept import keep, latest
+from waon_build.audit.weekly import Outlook, Report, snapshot
 from waon_build.corpus import Corpus, Part
 from waon_build.recipe import Recipe
 from waon_build.records import InputError

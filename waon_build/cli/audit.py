@@ -79,7 +79,7 @@ def audit_report(
     out. The flow `audit` keeps one a week.
     """
     from waon_build import reporting
-    from waon_build.audit.weekly import zone_of
+    from waon_build.audit.kept import zone_of
     from waon_build.audit.weekly_text import markdown
 
     loaded = recipes.load(recipe, overrides_of(settings))
