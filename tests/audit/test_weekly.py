@@ -190,7 +190,7 @@ def test_a_report_that_cannot_be_read_is_a_problem_and_the_one_before_it_is_take
     found, problems = latest(corpus, date(2026, 11, 23))
     assert found == first
     assert [problem.rpartition("/")[2] for problem in problems] == [
-        "2026-11-17.json: is no report of ours: compared with the one before it"
+        "2026-11-17.json: cannot be read, or is of another version: compared with the one before it"
     ]
 
 

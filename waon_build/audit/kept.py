@@ -27,7 +27,7 @@ def latest(corpus: Corpus, day: date) -> tuple[Snapshot | None, list[str]]:
         try:
             return Snapshot.from_json(json.loads(corpus.fs.cat_file(path))["snapshot"]), problems
         except (ValueError, KeyError, TypeError):
-            problems.append(f"{path}: is no report of ours: compared with the one before it")
+            problems.append(f"{path}: cannot be read, or is of another version: compared with the one before it")
     return None, problems
 
 
