@@ -376,16 +376,21 @@ def test_a_link_is_not_asked_before_it_is_due(world: World) -> None:
 
 
 def test_a_run_asks_no_more_than_its_share_and_the_next_one_goes_on(world: World) -> None:
-    world.settings["corpus"] += "-small"
-    world.settings["fetch"]["urls_per_part"] = 1
-    world.run(*UP_TO_DEDUP)
-    settings = {"refresh": {"after_days": 0.01, "urls_per_run": 1, "pages": False}}
-    assert world.run("recheck", **settings) == 0
-    settings["refresh"]["after_days"] = 0
-    parts = len(world.corpus.parts("image"))
-    assert parts > 1
-    assert [world.run("recheck", **settings) for _ in range(parts)] == [1] * parts
-    assert len(world.corpus.parts("recheck")) == parts
+    """Two generations make two parts."""
+    folder = world.path.parent
+    world.settings |= {
+        "corpus": f"{world.settings['corpus']}-small",
+        "sources": [{"kind": "table", "paths": [str(folder / "*.csv")]}],
+    }
+    for number, caption in enumerate(CAPTIONS[:2]):
+        row = f"{world.pictures.origin}/{number}.png,{caption}"
+        (folder / f"{number}.csv").write_text(f"url,caption\n{row}\n", encoding="utf-8")
+        world.run(*UP_TO_DEDUP)
+    assert world.run("recheck", refresh={"after_days": 0.01}) == 0
+    world.pictures.asked.clear()
+    for asked in ({"/0.png"}, {"/0.png", "/1.png"}):
+        assert world.run("recheck", refresh={"urls_per_run": 1}) == 1
+        assert {path for method, path in world.pictures.asked if method == "HEAD"} == asked
 
 
 def test_the_audit_tells_how_many_links_are_still_there(world: World) -> None:
