@@ -12,11 +12,12 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows import runtime
-from waon_build import pipeline
+from waon_build import pipeline, reporting
 from waon_build import recipe as recipes
 from waon_build.audit.annotation.audit import TITLES, Audit
 from waon_build.audit.annotation.report import markdown as annotation_markdown
-from waon_build.audit.weekly import Report, zone_of
+from waon_build.audit.kept import zone_of
+from waon_build.audit.weekly import Report
 from waon_build.audit.weekly_text import markdown as weekly_markdown
 
 
@@ -40,9 +41,9 @@ def audit(
     """
     settings = recipes.load(recipe, overrides)
     day = datetime.now(zone_of(timezone)).date()
-    report, found = pipeline.weekly_report(settings, day, resamples)
+    report, found = reporting.weekly_report(settings, day, resamples)
     text = weekly_markdown(report, timezone)
-    get_run_logger().info("the report is in %s", pipeline.keep_report(settings, report, day, text))
+    get_run_logger().info("the report is in %s", reporting.keep_report(settings, report, day, text))
     _show_report(report, text)
     if found is not None:
         _show_annotation(found)

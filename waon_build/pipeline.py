@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -56,7 +56,6 @@ from waon_build.sources.stage import Extract
 
 if TYPE_CHECKING:
     from waon_build.audit.annotation.audit import Audit
-    from waon_build.audit.weekly import Report
 
 STAGES = ("crawl", "select", "extract", "text", "plan", "fetch", "image", "dedup", "route")
 """Of a run, from the sources to the queue."""
@@ -110,11 +109,12 @@ def begin(stage: Stage, corpus: Corpus) -> tuple[list[Part], int]:
 
 def stages_of(parts: Iterable[str]) -> dict[str, list[str]]:
     """Stage -> names of its parts. parts: each `STAGE/PART`. Raises InputError for one that is not so written."""
+    known = dict.fromkeys((*STAGES, *REFRESH))
     found: dict[str, list[str]] = {}
     for part in parts:
         stage, slash, name = part.partition("/")
-        if not slash or stage not in STAGES:
-            raise InputError(f"--part {part}: is not STAGE/PART: the stages are {', '.join(STAGES)}")
+        if not slash or stage not in known:
+            raise InputError(f"--part {part}: is not STAGE/PART: the stages are {', '.join(known)}")
         found.setdefault(stage, []).append(name)
     return found
 
@@ -232,30 +232,6 @@ def audit_annotation(recipe: Recipe, resamples: int = 200) -> Audit:
         return audit(engine, recipe.name, recipe.annotation, resamples=resamples)
 
 
-def weekly_report(recipe: Recipe, day: date, resamples: int = 200) -> tuple[Report, Audit | None]:
-    """The report of a day beside the newest one of a day before, and the audit of the annotation, None while nobody
-    was asked. Only reads. resamples: as for `audit_annotation`. Raises InputError when there is no corpus."""
-    from waon_build.audit.annotation.audit import audit as audit_of
-    from waon_build.audit.weekly import Report, latest, snapshot
-
-    corpus = existing(recipe)
-    with database.reading(recipe) as engine:
-        found = None if engine is None else audit_of(engine, recipe.name, recipe.annotation, resamples=resamples)
-    before, problems = latest(corpus, day)
-    pending, unreachable = _pending(recipe, corpus)
-    stages = dict.fromkeys((*STAGES, *REFRESH))
-    gold = recipe.annotation.quality.gold
-    now = snapshot(corpus, stages, datetime.now(UTC), found, gold, pending, [*problems, *unreachable])
-    return Report(recipe.name, now, before), found
-
-
-def keep_report(recipe: Recipe, report: Report, day: date, markdown: str) -> str:
-    """Keep a report in the corpus, in place of one of the same day; returns where its Markdown is."""
-    from waon_build.audit.weekly import keep
-
-    return keep(open_corpus(recipe), report, day, markdown)
-
-
 @contextmanager
 def annotated(recipe: Recipe) -> Iterator[Engine]:
     """The annotation database of a recipe, to read, for the length of a `with`. Raises InputError when there
@@ -269,20 +245,6 @@ def annotated(recipe: Recipe) -> Iterator[Engine]:
 def _waiting(recipe: Recipe, limit: int | None) -> Iterator[Shown]:
     with annotated(recipe) as engine, engine.connect() as connection:
         yield from islice(queue.waiting(connection), limit)
-
-
-def _pending(recipe: Recipe, corpus: Corpus) -> tuple[dict[str, int], list[str]]:
-    """Stage -> parts that a run would make now, of the stages that are asked without writing; and what keeps sources
-    from being read."""
-    pending: dict[str, int] = {}
-    problems: list[str] = []
-    for stage in stages(recipe):
-        if stage.name in ("crawl", "select", "extract", "text", "fetch", "image"):
-            try:
-                pending[stage.name] = len(corpus.pending(stage.name, stage.inputs(corpus)))
-            except InputError as error:
-                problems.append(str(error))
-    return pending, problems
 
 
 def _crawls(recipe: Recipe) -> bool:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waon_build.audit.weekly import Change, Report, Snapshot, keep, latest, snapshot, zone_of
+from waon_build.audit.kept import keep, latest, zone_of
+from waon_build.audit.weekly import Change, Outlook, Report, Snapshot, snapshot
 from waon_build.audit.weekly_text import markdown
 from waon_build.corpus import Corpus, Part
 from waon_build.records import CANDIDATE, IMAGE, Candidate, Image, InputError
@@ -100,6 +101,16 @@ def test_a_report_tells_what_is_new_since_the_one_before_to_the_row(corpus: Corp
     assert "Nobody was asked yet" in shown
 
 
+def test_what_comes_of_one_source_of_the_recipe_is_counted_together(corpus: Corpus) -> None:
+    extracted(corpus, "part-00000-c000-gz-0123456789abcdef-ab12cd-000000", candidates=2)
+    parts = [name for name in corpus.parts("extract") if name != SITE]
+    now = snapshot(corpus, STAGES, MONDAY, outlook=Outlook(sources=dict.fromkeys(parts, "sources.1 (common_crawl)")))
+    assert now.sources == {
+        "food-example": {"pages": 3, "candidates": 5},
+        "sources.1 (common_crawl)": {"pages": 2, "candidates": 6},
+    }
+
+
 def test_parts_that_were_taken_back_are_told_as_fewer(corpus: Corpus) -> None:
     before = snapshot(corpus, STAGES, MONDAY)
     corpus.remove_part("extract", SITE)
@@ -132,14 +143,17 @@ def test_failures_checks_pending_parts_and_problems_are_told(corpus: Corpus) -> 
         writer.commit()
     with corpus.write("recheck", Part("g0001-000000", "", "f"), IMAGE) as writer:
         writer.keep(Image(url="http://a.example/", status="ok"))
-        writer.drop(Image(url="http://a.example/gone", status="failed"), "not_found")
+        writer.drop(Image(url="http://a.example/gone", status="failed"), "link_dead")
+        writer.count("page").drop("page_refuses")
         writer.commit()
-    now = snapshot(corpus, STAGES, MONDAY, pending={"fetch": 2, "text": 0}, problems=["x.csv: is not there"])
+    outlook = Outlook(pending={"fetch": 2, "text": 0}, problems=["x.csv: is not there"])
+    now = snapshot(corpus, STAGES, MONDAY, outlook=outlook)
     assert (now.failed, now.pending) == (3, {"fetch": 2})
     shown = markdown(Report("small", now, None))
     for line in (
         "- Images that failed for a passing cause: 3, asked for again when they are due.",
-        "- Images asked about again: 2, 1 as they were; not_found 1.",
+        "- Links of images that were asked again: 2, 1 as they were; link_dead 1 (+1).",
+        "- Links of pages that were asked again: 1, 0 as they were; page_refuses 1 (+1).",
         "- Parts that a run would make now: fetch 2.",
         "- x.csv: is not there",
         "- extract broken: a.warc.gz@120: truncated_gzip",
@@ -176,7 +190,7 @@ def test_a_report_that_cannot_be_read_is_a_problem_and_the_one_before_it_is_take
     found, problems = latest(corpus, date(2026, 11, 23))
     assert found == first
     assert [problem.rpartition("/")[2] for problem in problems] == [
-        "2026-11-17.json: is no report of ours: compared with the one before it"
+        "2026-11-17.json: cannot be read, or is of another version: compared with the one before it"
     ]
 
 
@@ -196,7 +210,7 @@ def test_what_is_new_in_reports_one_after_the_other_adds_up_to_all(weeks: list[t
         drops = {reason: count + dropped.get(reason, 0) for reason, count in drops.items()}
         read = total + sum(drops.values())
         step = {"stage": "text", "unit": "candidates", "parts": 1, "read": read, "kept": total, "dropped": drops}
-        now = Snapshot(MONDAY + timedelta(days=7 * week), [step], {}, 0, None, 0, {}, None, None, [])
+        now = Snapshot(MONDAY + timedelta(days=7 * week), [step], {}, 0, None, 0, {}, {}, None, [])
         report = Report("small", now, before)
         sums["kept"] += report.came_in()["captions that passed"].since
         for row in report.dropped():

@@ -1,30 +1,27 @@
 """The weekly report: what came in, what was dropped and why, and what is running out.
 
 A report is a snapshot of the corpus beside the one before. The funnel's figures are read from tallies alone, those of
-annotation come from its audit; what people read is in `weekly_text.py`. Reports are kept in the corpus, as
-`reports/YYYY-MM-DD.json` and `.md`: the JSON is what the next one compares with.
+annotation come from its audit; what people read is in `weekly_text.py`, and where reports are kept in `kept.py`.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from waon_build.audit.funnel import as_rows, faults, funnel
+from waon_build.audit.links import links
 from waon_build.corpus import Corpus
-from waon_build.records import Counts, InputError, Tally
+from waon_build.records import Tally
 
 if TYPE_CHECKING:
     from waon_build.audit.annotation.audit import Audit
 
-FOLDER = "reports"
 CAME_IN = (
     ("pages", "extract", "pages"),
     ("image references with a caption", "extract", "image references"),
@@ -41,8 +38,8 @@ SHORT_OF_GOLD = timedelta(days=7)
 class Snapshot:
     """How a corpus stood. at: UTC. steps: the funnel, as `funnel.as_rows` has it. sources: source -> its `pages` and
     `candidates` so far. stored: bytes of all parts. free: bytes left on the disk, None where nobody can tell. failed:
-    URLs that failed for a passing cause. pending: stage -> parts that a run would make now. rechecked: what the last
-    checks of pictures gave, as `Counts` has it; None without any. annotation: see `_annotation`; None while nobody was
+    URLs that failed for a passing cause. pending: stage -> parts that a run would make now. links: what the refresh
+    found of images and pages (`audit.links`), as `Counts` has it. annotation: see `_annotation`; None while nobody was
     asked. problems: what could not be read, and what does not add up."""
 
     at: datetime
@@ -52,7 +49,7 @@ class Snapshot:
     free: int | None
     failed: int
     pending: dict[str, int]
-    rechecked: dict[str, Any] | None
+    links: dict[str, dict[str, Any]]
     annotation: dict[str, Any] | None
     problems: list[str]
 
@@ -62,6 +59,16 @@ class Snapshot:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Snapshot:
         return cls(**{**data, "at": datetime.fromisoformat(data["at"])})
+
+
+@dataclass
+class Outlook:
+    """What a run would find now. pending: stage -> parts to make. sources: part of `extract` -> its source, where its
+    name does not tell. problems: what keeps sources from being read."""
+
+    pending: dict[str, int] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
 
 class Change(NamedTuple):
@@ -128,6 +135,17 @@ class Report:
                 rows.append(Dropped(stage, unit, reason, since, total, step["read"]))
         return sorted(rows, key=lambda row: (-abs(row.since), -row.total, row.stage, row.reason))
 
+    def lost_links(self) -> dict[str, dict[str, Change]]:
+        """`images` and `pages` -> why a link is no longer as it was -> how many; those of which nothing changed too."""
+        before = self.before.links if self.before else {}
+        return {
+            unit: {
+                reason: _change(count, before.get(unit, {}).get("dropped", {}).get(reason))
+                for reason, count in counts["dropped"].items()
+            }
+            for unit, counts in self.now.links.items()
+        }
+
     def judged(self) -> dict[str, Change]:
         """Answers, accepted and rejected pairs."""
         if self.now.annotation is None:
@@ -159,6 +177,10 @@ class Report:
             },
             "dropped": [row._asdict() for row in self.dropped()],
             "judged": {what: change._asdict() for what, change in self.judged().items()},
+            "lost_links": {
+                unit: {reason: change._asdict() for reason, change in reasons.items()}
+                for unit, reasons in self.lost_links().items()
+            },
             "quiet_sources": self.quiet_sources(),
             "growth_a_week": self.growth_a_week(),
             "weeks_of_disk": self.weeks_of_disk(),
@@ -172,78 +194,35 @@ def snapshot(
     at: datetime,
     audit: Audit | None = None,
     gold_share: float = 0.0,
-    pending: Mapping[str, int] | None = None,
-    problems: Iterable[str] = (),
+    outlook: Outlook | None = None,
 ) -> Snapshot:
     """How a corpus stands. stages: whose parts are counted. audit: of its annotation. gold_share: of an annotator's
-    tasks that are gold. pending, problems: what the caller found besides."""
+    tasks that are gold. outlook: what a run would find."""
+    outlook = outlook or Outlook()
     tallies = {stage: corpus.tallies(stage) for stage in stages}
     steps = funnel(corpus)
     every = [tally for found in tallies.values() for tally in found]
     unread = [f"{tally.stage} {tally.part}: {problem}" for tally in every for problem in tally.problems]
-    checked = Counts()
-    for tally in tallies.get("recheck", ()):
-        checked.add(tally.rows)
     return Snapshot(
         at=at,
         steps=as_rows(steps),
-        sources=_sources(tallies.get("extract", [])),
+        sources=_sources(tallies.get("extract", []), outlook.sources),
         stored=sum(tally.bytes for tally in every),
         free=shutil.disk_usage(corpus.root).free if corpus.is_local else None,
         failed=sum(_kept(tally, "retryable") for tally in tallies.get("fetch", ())),
-        pending={stage: parts for stage, parts in (pending or {}).items() if parts},
-        rechecked=checked.to_json() if tallies.get("recheck") else None,
+        pending={stage: parts for stage, parts in outlook.pending.items() if parts},
+        links={unit: counts.to_json() for unit, counts in links(corpus).items()},
         annotation=_annotation(audit, gold_share) if audit is not None else None,
-        problems=[*problems, *(f"does not add up: {fault}" for fault in faults(steps)), *unread],
+        problems=[*outlook.problems, *(f"does not add up: {fault}" for fault in faults(steps)), *unread],
     )
 
 
-def latest(corpus: Corpus, day: date) -> tuple[Snapshot | None, list[str]]:
-    """The snapshot of the newest report of a day before `day`, and what is wrong with reports that cannot be read."""
-    problems: list[str] = []
-    for name in reversed(_kept_days(corpus)):
-        if name >= day.isoformat():
-            continue
-        path = corpus.path(FOLDER, f"{name}.json")
-        try:
-            return Snapshot.from_json(json.loads(corpus.fs.cat_file(path))["snapshot"]), problems
-        except (ValueError, KeyError, TypeError):
-            problems.append(f"{path}: is no report of ours: compared with the one before it")
-    return None, problems
-
-
-def zone_of(timezone: str) -> ZoneInfo:
-    """The time zone of an IANA name. Raises InputError when there is none."""
-    try:
-        return ZoneInfo(timezone)
-    except (KeyError, ValueError, OSError) as error:  # there is none; it is a path; it is a folder of zones
-        raise InputError(f"timezone {timezone}: there is none: give one such as Asia/Tokyo or UTC") from error
-
-
-def keep(corpus: Corpus, report: Report, day: date, markdown: str) -> str:
-    """Keep a report in the corpus, in place of one of the same day; returns where its Markdown is."""
-    path = corpus.path(FOLDER, f"{day.isoformat()}.md")
-    corpus.put(path, markdown.encode())
-    document = json.dumps(report.to_json(), ensure_ascii=False, indent=1)
-    corpus.put(corpus.path(FOLDER, f"{day.isoformat()}.json"), document.encode())
-    return path
-
-
-def _kept_days(corpus: Corpus) -> list[str]:
-    try:
-        found = corpus.fs.ls(corpus.path(FOLDER), detail=False, refresh=True)
-    except FileNotFoundError:
-        return []
-    names = (path.rsplit("/", 1)[-1] for path in found)
-    return sorted(name.removesuffix(".json") for name in names if re.fullmatch(r"\d{4}-\d\d-\d\d\.json", name))
-
-
-def _sources(extracted: Iterable[Tally]) -> dict[str, dict[str, int]]:
-    """Source -> pages and candidates. A part's name is that of what it was read from, with a digest: files that a
-    number or a time tells apart are one source."""
+def _sources(extracted: Iterable[Tally], known: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """Source -> pages and candidates. known: part -> source. A part that is not among them is named after what it was
+    read from, with a digest: files that a number or a time tells apart are one source."""
     found: dict[str, Counter[str]] = {}
     for tally in extracted:
-        name = re.sub(r"(-\d{5,})+$", "", re.split(r"-[0-9a-f]{16}(?:-|$)", tally.part)[0])
+        name = known.get(tally.part) or re.sub(r"(-\d{5,})+$", "", re.split(r"-[0-9a-f]{16}(?:-|$)", tally.part)[0])
         counts = found.setdefault(name, Counter())
         counts["pages"] += _kept(tally, "page")
         counts["candidates"] += tally.rows.kept

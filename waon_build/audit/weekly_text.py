@@ -115,10 +115,11 @@ def _rest(report: Report) -> Iterator[str]:
         yield f"Parts that a run would make now: {waiting}."
     if now.failed:
         yield f"Images that failed for a passing cause: {now.failed:,}, asked for again when they are due."
-    if now.rechecked is not None:
-        drops = [f"{reason} {count:,}" for reason, count in now.rechecked["dropped"].items()]
+    for unit, reasons in report.lost_links().items():
+        counts = now.links[unit]
+        drops = [f"{reason} {change.total:,} ({_signed(change.since)})" for reason, change in reasons.items()]
         gone = f"; {_listed(drops)}" if drops else ""
-        yield f"Images asked about again: {now.rechecked['read']:,}, {now.rechecked['kept']:,} as they were{gone}."
+        yield f"Links of {unit} that were asked again: {counts['read']:,}, {counts['kept']:,} as they were{gone}."
 
 
 def _problems(report: Report) -> Iterator[str]:

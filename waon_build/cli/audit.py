@@ -78,16 +78,16 @@ def audit_report(
     What came in since the report before, what was dropped and why, how the annotation goes, and what is running
     out. The flow `audit` keeps one a week.
     """
-    from waon_build import pipeline
-    from waon_build.audit.weekly import zone_of
+    from waon_build import reporting
+    from waon_build.audit.kept import zone_of
     from waon_build.audit.weekly_text import markdown
 
     loaded = recipes.load(recipe, overrides_of(settings))
     day = datetime.now(zone_of(timezone)).date()
-    report, _ = pipeline.weekly_report(loaded, day)
+    report, _ = reporting.weekly_report(loaded, day)
     text = markdown(report, timezone)
     if keep:
-        say(f"It is kept in {pipeline.keep_report(loaded, report, day, text)}")
+        say(f"It is kept in {reporting.keep_report(loaded, report, day, text)}")
     if as_json:
         print_json(report.to_json())
     else:

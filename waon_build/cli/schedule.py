@@ -62,7 +62,7 @@ def set_schedule(
     if name is not None and (not name.strip() or any(char in name for char in "/%&<>")):
         raise InputError(f"--name {name}: cannot be a name: give one without / % & < >")
     from flows import deployments
-    from waon_build.audit.weekly import zone_of
+    from waon_build.audit.kept import zone_of
 
     zone_of(timezone)
     called = name or f"{loaded.name}-{flow}"
