@@ -24,7 +24,7 @@ import fsspec
 
 from waon_build import lock
 from waon_build.orphans import sweep
-from waon_build.part_writer import ROW_GROUP, PartWriter
+from waon_build.part_writer import ROW_GROUP, PartWriter, told_when_unwritable
 from waon_build.records import InputError, Tally, digest16
 
 if TYPE_CHECKING:  # what reads no Parquet, as the server of annotators, does without Arrow's 30 MB
@@ -244,12 +244,15 @@ class Corpus:
         return PartWriter(self, stage, part, schema, dropped or schema)
 
     def put(self, path: str, data: bytes) -> None:
-        """Write one small file so that readers see all of it or nothing."""
-        if not self.is_local:
-            with self._allowed(path):
-                self.fs.pipe_file(path, data)
+        """Write one small file so that readers see all of it or nothing. Raises InputError when it cannot be."""
+        if self.is_local:
+            with told_when_unwritable(self.url):
+                self._put_beside(Path(path), data)
             return
-        target = Path(path)
+        with self._allowed(path):
+            self.fs.pipe_file(path, data)
+
+    def _put_beside(self, target: Path, data: bytes) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = target.with_name(f".{target.name}.{os.getpid()}-{time.monotonic_ns()}.tmp")
         try:

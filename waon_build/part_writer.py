@@ -57,7 +57,7 @@ class PartWriter:
     def __enter__(self) -> PartWriter:
         import pyarrow.parquet as pq
 
-        with _told_when_unwritable(self.corpus.url):
+        with told_when_unwritable(self.corpus.url):
             self._scratch = self.corpus.scratch()
             self.folder = self._scratch.__enter__()
         self._rows = pq.ParquetWriter(f"{self.folder}/rows.parquet", self.schema, compression="zstd")
@@ -66,7 +66,7 @@ class PartWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with _told_when_unwritable(self.corpus.url):
+        with told_when_unwritable(self.corpus.url):
             try:
                 self._rows.close()
             finally:
@@ -179,7 +179,7 @@ class PartWriter:
 
 
 @contextmanager
-def _told_when_unwritable(url: str) -> Iterator[None]:
+def told_when_unwritable(url: str) -> Iterator[None]:
     """A disk that is full, or that takes nothing any more, becomes one line, whoever noticed it: Python, Arrow,
     DuckDB or SQLite. What is not committed is made again by the next run."""
     try:
