@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,4 +32,4 @@ def test_the_command_for_failed_parts_sets_what_their_run_had_set(monkeypatch: p
     assert words[:3] == ["waon-build", "run", "my recipe.yaml"]
     assert "fetch.contact=me@example.org" in words
     assert words[-4:] == ["--part", "extract/a", "--part", "extract/b"]
-    assert overrides_of(word for before, word in zip(words, words[1:], strict=False) if before == "--set") == OVERRIDES
+    assert overrides_of(word for before, word in pairwise(words) if before == "--set") == OVERRIDES
