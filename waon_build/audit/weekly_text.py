@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from zoneinfo import ZoneInfo
 
-from waon_build.audit.weekly import Report
+from waon_build.audit.weekly import Dropped, Report
 
 ROWS = 15
 """Of one table; the rest is in the JSON."""
@@ -49,7 +49,7 @@ def _came_in(report: Report) -> Iterator[str]:
 
 def _dropped(report: Report) -> Iterator[str]:
     rows = [
-        (row.stage, row.reason, _signed(row.since), f"{row.total:,}", f"{row.total / row.read:.1%} of {row.unit}")
+        (row.stage, row.reason, _signed(row.since), f"{row.total:,}", f"{_share(row)} of {row.unit}")
         for row in report.dropped()
     ]
     if not rows:
@@ -137,6 +137,10 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str
     if len(rows) > ROWS:
         yield ""
         yield f"And {len(rows) - ROWS:,} more, in the JSON beside this page."
+
+
+def _share(row: Dropped) -> str:
+    return f"{row.total / row.read if row.read else 0:.1%}"
 
 
 def _signed(count: int) -> str:
