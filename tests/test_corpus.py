@@ -139,8 +139,14 @@ def test_two_runs_at_once_are_refused_and_what_a_killed_run_left_is_cleared(tmp_
     corpus.create()
     left = tmp_path / "corpus" / ".scratch" / "4194305-x"  # no process has this number
     left.mkdir(parents=True)
+    half, under_way = (tmp_path / "corpus" / "reports" / f".a.json.{pid}-1.tmp" for pid in (4194305, os.getpid()))
+    half.parent.mkdir()
+    for file in (half, under_way):
+        file.touch()
     with corpus.alone():
         assert not left.exists()
+        assert not half.exists()
+        assert under_way.exists(), "whoever keeps a report is about to rename it"
         with pytest.raises(InputError, match="another run is under way"), corpus.alone():
             pass
     with corpus.alone():

@@ -309,8 +309,9 @@ class Corpus:
             for folder in Path(self.path(".scratch")).glob("*-*"):
                 if not _is_running(folder.name.partition("-")[0]):
                     shutil.rmtree(folder, ignore_errors=True)
-            for left in Path(self.root).glob("*/.*.tmp"):
-                left.unlink(missing_ok=True)
+            for left in Path(self.root).glob("*/.*.tmp"):  # those of `put`: a report can be written meanwhile
+                if not _is_running(left.name.split(".")[-2].partition("-")[0]):
+                    left.unlink(missing_ok=True)
             yield
 
     @contextmanager
