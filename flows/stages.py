@@ -120,6 +120,8 @@ def run_stage(
         else:
             failed[part.name] = made
             report.failed(stage.name, part.name, _one_line(made))
+    if failed:
+        report.end()
     for error in failed.values():
         if isinstance(error, InputError):
             raise error
