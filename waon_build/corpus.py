@@ -217,11 +217,9 @@ class Corpus:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = self.file(stage, part, role)
-        if path is None:
-            raise _no_such_part(self.path(stage, part))
+        path, file = self._open(stage, part, role)
         try:
-            with self.fs.open(path, "rb") as file:
+            with file:
                 return pq.read_table(file, columns=columns, filters=filters)
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(path, part, error) from error
@@ -232,14 +230,26 @@ class Corpus:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = self.file(stage, part)
-        if path is None:
-            raise _no_such_part(self.path(stage, part))
+        path, file = self._open(stage, part)
         try:
-            with self.fs.open(path, "rb") as file:
+            with file:
                 yield from pq.ParquetFile(file).iter_batches(ROW_GROUP, columns=columns)
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(path, part, error) from error
+
+    def _open(self, stage: str, part: str, role: str = "rows") -> tuple[str, IO[bytes]]:
+        """The path of one file of a committed part, and the file, opened. A part that is made anew between its tally
+        and its file is looked up again. Raises InputError when the part is missing, or its file is."""
+        path = None
+        while True:
+            before, path = path, self.file(stage, part, role)
+            if path is None:
+                raise _no_such_part(self.path(stage, part))
+            try:
+                return path, self.fs.open(path, "rb")
+            except OSError as error:
+                if path == before or not isinstance(error, FileNotFoundError):
+                    raise _unreadable(path, part, error) from error
 
     def image_bytes(self, stored_in: str, offset: int, size: int) -> bytes:
         """The stored bytes of one image, by the `stored_in`, `offset` and `size` of its row."""
