@@ -169,7 +169,7 @@ def test_failures_checks_pending_parts_and_problems_are_told(corpus: Corpus) -> 
     assert (now.failed, now.pending) == (3, {"fetch": 2})
     shown = markdown(Report("small", now, None))
     for line in (
-        "- Images that failed for a passing cause: 3, asked for again when they are due.",
+        "- Images that failed for a passing cause: 3; later runs ask again, until `fetch.max_attempts` have asked.",
         "- Links of images that were asked again: 2, 1 as they were; link_dead 1 (+1).",
         "- Links of pages that were asked again: 1, 0 as they were; page_refuses 1 (+1).",
         "- Parts that a run would make now: fetch 2.",
