@@ -117,7 +117,11 @@ def test_parts_that_were_taken_back_are_told_as_fewer(corpus: Corpus) -> None:
     corpus.remove_part("text", SITE)
     report = Report("small", snapshot(corpus, STAGES, NEXT_MONDAY), before)
     assert report.came_in()["pages"] == Change(-3, 1)
-    assert "| pages | -3 | 1 |" in markdown(report)
+    assert report.by_source()["food-example"] == {"pages": Change(-3, 0), "candidates": Change(-5, 0)}
+    assert report.quiet_sources() == ["CC-MAIN"]
+    shown = markdown(report)
+    assert "| pages | -3 | 1 |" in shown
+    assert "| food-example | -3 | -5 | 0 |" in shown
 
 
 def test_what_nothing_is_dropped_for_any_more_is_told_too(corpus: Corpus) -> None:

@@ -112,17 +112,23 @@ class Report:
         }
 
     def by_source(self) -> dict[str, dict[str, Change]]:
-        """Source -> its pages and candidates; what brought most that is new comes first."""
-        before = self.before.sources if self.before else {}
+        """Source -> its pages and candidates, also of one that is gone; what brought most that is new comes first."""
+        now, before = self.now.sources, self.before.sources if self.before else {}
         found = {
-            name: {what: _change(count, before.get(name, {}).get(what)) for what, count in counts.items()}
-            for name, counts in self.now.sources.items()
+            name: {
+                what: _change(now.get(name, {}).get(what, 0), before.get(name, {}).get(what))
+                for what in ("pages", "candidates")
+            }
+            for name in dict.fromkeys((*now, *before))
         }
         return dict(sorted(found.items(), key=lambda item: (-item[1]["candidates"].since, item[0])))
 
     def quiet_sources(self) -> list[str]:
         """Sources that brought nothing new since the report before."""
-        return [name for name, counts in self.by_source().items() if self.before and not counts["candidates"].since]
+        if self.before is None:
+            return []
+        by_source = self.by_source()
+        return [name for name in by_source if name in self.now.sources and not by_source[name]["candidates"].since]
 
     def dropped(self) -> list[Dropped]:
         """Why rows were dropped, also what none is dropped for any more; what changed most comes first."""
