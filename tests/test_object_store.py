@@ -77,9 +77,11 @@ def commit(corpus: Corpus, rows: int, part: Part = PART) -> None:
         writer.commit()
 
 
-def write_lock(corpus: Corpus, until: float, numbers: str = "", pid: int = 1, machine: str = "elsewhere") -> None:
+def write_lock(
+    corpus: Corpus, until: float, numbers: str = "", pid: int = 1, machine: str = "elsewhere", name: str = ".lock"
+) -> None:
     note = {"owner": "somebody", "machine": machine, "pid": pid, "until": until, "numbers": numbers}
-    corpus.fs.pipe_file(corpus.path(".lock"), json.dumps(note).encode())
+    corpus.fs.pipe_file(corpus.path(name), json.dumps(note).encode())
 
 
 def test_two_runs_at_once_are_refused_and_the_lock_is_given_back(corpus: Corpus, options: dict[str, Any]) -> None:
@@ -181,6 +183,11 @@ def test_changes_of_a_small_file_wait_for_their_turn(corpus: Corpus) -> None:
     for thread in threads:
         thread.join()
     assert sorted(json.loads(corpus.fs.cat_file(path))) == [0, 1, 2, 3]
+
+
+def test_whose_turn_was_taken_while_they_stood_still_is_told(corpus: Corpus) -> None:
+    with pytest.raises(InputError, match="somebody else changed it meanwhile"), corpus.turn("numbers.json"):
+        write_lock(corpus, until=time.time() + 60, name=".numbers.json.lock")
 
 
 def test_what_a_killed_run_left_half_written_is_swept_by_the_next_and_nothing_else(

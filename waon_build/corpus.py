@@ -344,16 +344,21 @@ class Corpus:
     @contextmanager
     def _turn_at_store(self, name: str) -> Iterator[None]:
         deadline = time.monotonic() + lock.HELD_FOR
-        with ExitStack() as stack:
-            while True:
-                try:
-                    stack.enter_context(lock.held(self.fs, self.path(f".{name}.lock")))
-                    break
-                except lock.Held as error:
-                    if time.monotonic() > deadline:
-                        raise InputError(f"{self.path(name)}: {error.holder} is changing it: try again") from error
-                    time.sleep(0.2)
-            yield
+        try:
+            with ExitStack() as stack:
+                while True:
+                    try:
+                        stack.enter_context(lock.held(self.fs, self.path(f".{name}.lock")))
+                        break
+                    except lock.Held as error:
+                        if time.monotonic() > deadline:
+                            raise InputError(f"{self.path(name)}: {error.holder} is changing it: try again") from error
+                        time.sleep(0.2)
+                yield
+        except lock.Lost as error:
+            raise InputError(
+                f"{self.path(name)}: somebody else changed it meanwhile: look at it, and try again"
+            ) from error
 
     def scratch(self) -> AbstractContextManager[str]:
         """A folder for files being written; beside the corpus when it is local, so that a rename commits."""
