@@ -150,7 +150,7 @@ def deploy(
         name,
         schedule=Cron(cron, timezone=timezone),
         paused=before.paused if before and paused is None else bool(paused),
-        parameters={"recipe": str(recipe.absolute()), **({"overrides": dict(overrides)} if overrides else {})},
+        parameters=parameters(flow, recipe, overrides, timezone),
         description=FLOWS[flow].what,
         tags=[TAG, flow],
         concurrency_limit=ONE_AT_A_TIME,
@@ -165,6 +165,16 @@ def deploy(
         problem = f"the Prefect server does not take it ({_first_line(error)})"
         raise InputError(f"{flow}/{name}: {problem}: look at the work pool {pool}, or give --pool another") from error
     return before is None
+
+
+def parameters(flow: str, recipe: Path, overrides: Mapping[str, Any], timezone: str) -> dict[str, Any]:
+    """What a flow is run with. A report is of the day that it is where its schedule is."""
+    found: dict[str, Any] = {"recipe": str(recipe.absolute())}
+    if overrides:
+        found["overrides"] = dict(overrides)
+    if flow == "audit":
+        found["timezone"] = timezone
+    return found
 
 
 def load(flow: str) -> Flow[..., Any]:

@@ -208,10 +208,10 @@ class _OnWorker:
         if self._kind == "cpu":
             with ends_after(_limit(self._recipe)):
                 return pipeline.run_part(self._recipe, self.stage, self.part)
-        tally = pipeline.run_part(self._recipe, self.stage, self.part, _decoders())
-        # Another worker may ask the same host next, and knows nothing of the last request of this one.
-        time.sleep(1 / self._recipe.fetch.per_host_rate)
-        return tally
+        try:
+            return pipeline.run_part(self._recipe, self.stage, self.part, _decoders())
+        finally:  # another worker may ask the same host next, and knows nothing of the last request of this one
+            time.sleep(1 / self._recipe.fetch.per_host_rate)
 
     def logged(self) -> None:
         APILogHandler().flush()

@@ -6,13 +6,16 @@ with the command that makes them again.
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+import yaml
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.context import FlowRunContext
 
@@ -78,7 +81,7 @@ class Report:
         given = (context.parameters if context else None) or {}
         words = ["waon-build", "run", str(given.get("recipe", "RECIPE"))]
         for field, value in (given.get("overrides") or {}).items():
-            words += ["--set", f"{field}={value}"]
+            words += ["--set", f"{field}={_as_yaml(value)}"]
         for part in parts:
             words += ["--part", f"{stage}/{part}"]
         return shlex.join(words)
@@ -115,3 +118,12 @@ class Report:
                 description=f"Why rows of {name} were dropped in this run",
             )
         return rows
+
+
+def _as_yaml(value: Any) -> str:
+    """A value as it is typed after `--set FIELD=`: text that YAML reads as that very text is typed as it is."""
+    if isinstance(value, str):
+        with suppress(yaml.YAMLError):
+            if yaml.safe_load(value) == value:
+                return value
+    return json.dumps(value, ensure_ascii=False)

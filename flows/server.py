@@ -6,13 +6,13 @@ server has gone with a hundred lines and, draining its events into nothing, afte
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
 
+from waon_build.ending import leave_at_once
 from waon_build.records import InputError
 
 
@@ -25,7 +25,7 @@ def needed() -> Iterator[None]:
     except httpx.TransportError as error:
         line = f"Prefect's server is gone ({_first_line(error)}): what is finished stays; start it, and run again"
         print(line, file=sys.stderr, flush=True)
-        os._exit(1)
+        leave_at_once(1)
     except RuntimeError as error:
         if not str(error).startswith("Failed to reach API"):
             raise

@@ -78,7 +78,7 @@ def run_parts(recipe: Recipe, parts: Collection[str]) -> list[dict[str, Any]]:
     funnel. Raises as `run_stages` does, and InputError for a part that the recipe does not ask for."""
     corpus = pipeline.open_corpus(recipe)
     report = Report(recipe, corpus)
-    wanted = pipeline.stages_of(parts)
+    wanted = pipeline.stages_of(recipe, parts)
     with corpus.alone(), engines.running(recipe) as engine:
         for stage in pipeline.stages(recipe, engine.pool):
             if stage.name in wanted:
@@ -120,6 +120,8 @@ def run_stage(
         else:
             failed[part.name] = made
             report.failed(stage.name, part.name, _one_line(made))
+    if failed:
+        report.end()
     for error in failed.values():
         if isinstance(error, InputError):
             raise error

@@ -80,9 +80,11 @@ def commit(corpus: Corpus, rows: int, part: Part = PART) -> None:
         writer.commit()
 
 
-def write_lock(corpus: Corpus, until: float, machine: str = "elsewhere", pid: int = 1) -> None:
-    note = {"owner": "somebody", "machine": machine, "pid": pid, "until": until}
-    corpus.fs.pipe_file(corpus.path(".lock"), json.dumps(note).encode())
+def write_lock(
+    corpus: Corpus, until: float, numbers: str = "", pid: int = 1, machine: str = "elsewhere", name: str = ".lock"
+) -> None:
+    note = {"owner": "somebody", "machine": machine, "pid": pid, "until": until, "numbers": numbers}
+    corpus.fs.pipe_file(corpus.path(name), json.dumps(note).encode())
 
 
 def test_two_runs_at_once_are_refused_and_the_lock_is_given_back(corpus: Corpus, options: dict[str, Any]) -> None:
@@ -124,9 +126,31 @@ def test_a_lock_whose_owner_stopped_renewing_it_is_taken_over(corpus: Corpus) ->
 
 
 def test_a_lock_of_a_process_of_this_machine_that_ended_is_taken_over_at_once(corpus: Corpus) -> None:
-    write_lock(corpus, until=time.time() + 100, machine=os.uname().nodename, pid=4194305)  # no process has this number
+    write_lock(corpus, until=time.time() + 100, numbers=lock.numbers(), pid=4194305)  # no process has this number
     with corpus.alone():
         pass
+
+
+def test_a_process_of_another_container_of_the_same_name_keeps_its_lock(corpus: Corpus) -> None:
+    write_lock(corpus, time.time() + 60, numbers="another container", pid=4194305, machine=os.uname().nodename)
+    with pytest.raises(InputError, match="process 4194305 of"), corpus.alone():
+        pass
+
+
+def test_a_store_that_is_gone_at_the_end_hides_no_other_trouble(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> bytes:
+        raise OSError("the store is gone")
+
+    with pytest.raises(InputError, match="the real trouble"), corpus.alone():
+        monkeypatch.setattr(corpus.fs, "cat_file", gone)
+        raise InputError("the real trouble")
+
+
+def test_who_lost_the_lock_between_two_renewals_is_told(corpus: Corpus) -> None:
+    with pytest.raises(InputError, match="another run took the corpus"), corpus.alone():
+        write_lock(corpus, until=time.time() + 60)
 
 
 def test_a_lock_is_renewed_while_it_is_held(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +186,11 @@ def test_changes_of_a_small_file_wait_for_their_turn(corpus: Corpus) -> None:
     for thread in threads:
         thread.join()
     assert sorted(json.loads(corpus.fs.cat_file(path))) == [0, 1, 2, 3]
+
+
+def test_whose_turn_was_taken_while_they_stood_still_is_told(corpus: Corpus) -> None:
+    with pytest.raises(InputError, match="somebody else changed it meanwhile"), corpus.turn("numbers.json"):
+        write_lock(corpus, until=time.time() + 60, name=".numbers.json.lock")
 
 
 def test_what_a_killed_run_left_half_written_is_swept_by_the_next_and_nothing_else(

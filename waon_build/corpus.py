@@ -205,11 +205,9 @@ class Corpus:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = self.file(stage, part, role)
-        if path is None:
-            raise _no_such_part(self.path(stage, part))
+        path, file = self._open(stage, part, role)
         try:
-            with self.fs.open(path, "rb") as file:
+            with file:
                 return pq.read_table(file, columns=columns, filters=filters)
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(path, part, error) from error
@@ -220,14 +218,26 @@ class Corpus:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = self.file(stage, part)
-        if path is None:
-            raise _no_such_part(self.path(stage, part))
+        path, file = self._open(stage, part)
         try:
-            with self.fs.open(path, "rb") as file:
+            with file:
                 yield from pq.ParquetFile(file).iter_batches(ROW_GROUP, columns=columns)
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(path, part, error) from error
+
+    def _open(self, stage: str, part: str, role: str = "rows") -> tuple[str, IO[bytes]]:
+        """The path of one file of a committed part, and the file, opened. A part that is made anew between its tally
+        and its file is looked up again. Raises InputError when the part is missing, or its file is."""
+        path = None
+        while True:
+            before, path = path, self.file(stage, part, role)
+            if path is None:
+                raise _no_such_part(self.path(stage, part))
+            try:
+                return path, self.fs.open(path, "rb")
+            except OSError as error:
+                if path == before or not isinstance(error, FileNotFoundError):
+                    raise _unreadable(path, part, error) from error
 
     def image_bytes(self, stored_in: str, offset: int, size: int) -> bytes:
         """The stored bytes of one image, by the `stored_in`, `offset` and `size` of its row."""
@@ -300,8 +310,9 @@ class Corpus:
             for folder in Path(self.path(".scratch")).glob("*-*"):
                 if not _is_running(folder.name.partition("-")[0]):
                     shutil.rmtree(folder, ignore_errors=True)
-            for left in Path(self.root).glob("*/.*.tmp"):
-                left.unlink(missing_ok=True)
+            for left in Path(self.root).glob("*/.*.tmp"):  # those of `put`: a report can be written meanwhile
+                if not _is_running(left.name.split(".")[-2].partition("-")[0]):
+                    left.unlink(missing_ok=True)
             yield
 
     @contextmanager
@@ -324,16 +335,21 @@ class Corpus:
     @contextmanager
     def _turn_at_store(self, name: str) -> Iterator[None]:
         deadline = time.monotonic() + lock.HELD_FOR
-        with ExitStack() as stack:
-            while True:
-                try:
-                    stack.enter_context(lock.held(self.fs, self.path(f".{name}.lock")))
-                    break
-                except lock.Held as error:
-                    if time.monotonic() > deadline:
-                        raise InputError(f"{self.path(name)}: {error.holder} is changing it: try again") from error
-                    time.sleep(0.2)
-            yield
+        try:
+            with ExitStack() as stack:
+                while True:
+                    try:
+                        stack.enter_context(lock.held(self.fs, self.path(f".{name}.lock")))
+                        break
+                    except lock.Held as error:
+                        if time.monotonic() > deadline:
+                            raise InputError(f"{self.path(name)}: {error.holder} is changing it: try again") from error
+                        time.sleep(0.2)
+                yield
+        except lock.Lost as error:
+            raise InputError(
+                f"{self.path(name)}: somebody else changed it meanwhile: look at it, and try again"
+            ) from error
 
     def scratch(self) -> AbstractContextManager[str]:
         """A folder for files being written; beside the corpus when it is local, so that a rename commits."""

@@ -39,10 +39,15 @@ def end_when_told() -> None:
 def _stop(signal_number: int, frame: object) -> None:
     shown = "\x1b[?25h" if sys.stderr.isatty() else ""  # the cursor, which a progress bar hides
     print(f"{shown}stopped: what is finished stays; the same command goes on from there", file=sys.stderr, flush=True)
+    leave_at_once(128 + signal_number)
+
+
+def leave_at_once(code: int) -> NoReturn:
+    """End this process with `code` in whatever state it is; Prefect's temporary server, if it started one, ends too."""
     servers = getattr(sys.modules.get("prefect.server.api.server"), "SubprocessASGIServer", None)
     for server in list(getattr(servers, "_instances", {}).values()):
         server.stop()
-    os._exit(128 + signal_number)
+    os._exit(code)
 
 
 @contextmanager

@@ -41,17 +41,18 @@ class Lost(Exception):  # noqa: N818 - an outcome, not an error
 
 
 class _Note(NamedTuple):
-    """What the object says."""
+    """What the object says. numbers: see `numbers`."""
 
     owner: str
     machine: str
     pid: int
     until: float
+    numbers: str = ""
 
     @property
     def is_left(self) -> bool:
         """Whether its owner is gone: it did not renew the lock, or was a process of this machine that ended."""
-        return self.until < time.time() or (self.machine == socket.gethostname() and not is_running(self.pid))
+        return self.until < time.time() or (self.numbers == numbers() and not is_running(self.pid))
 
     @property
     def holder(self) -> str:
@@ -83,8 +84,11 @@ def held(fs: fsspec.AbstractFileSystem, path: str) -> Iterator[bool]:
     finally:
         given_back.set()
         renewal.join()
-        if not lost.is_set() and _is_of(fs, path, owner):
-            fs.rm_file(path)
+        with suppress(Exception):  # the store's own troubles hide no others: the lock ends by itself
+            if _is_of(fs, path, owner):
+                fs.rm_file(path)
+            else:
+                lost.set()
     if lost.is_set():
         raise Lost(path)
 
@@ -119,7 +123,8 @@ def _create(fs: Any, path: str, owner: str) -> bool:
 
 
 def _written(owner: str) -> bytes:
-    return json.dumps(_Note(owner, socket.gethostname(), os.getpid(), time.time() + HELD_FOR)._asdict()).encode()
+    note = _Note(owner, socket.gethostname(), os.getpid(), time.time() + HELD_FOR, numbers())
+    return json.dumps(note._asdict()).encode()
 
 
 def _read(fs: Any, path: str) -> _Note | None:
@@ -134,6 +139,16 @@ def _read(fs: Any, path: str) -> _Note | None:
 def _is_of(fs: Any, path: str, owner: str) -> bool:
     note = _read(fs, path)
     return note is not None and note.owner == owner
+
+
+def numbers() -> str:
+    """Where the numbers of our processes are unique: on this machine since it was started, in this container. Two
+    containers, or machines, that have one name give the same number to different processes."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:  # not Linux
+        return socket.gethostname()
 
 
 def is_running(pid: int) -> bool:

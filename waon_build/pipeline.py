@@ -108,11 +108,12 @@ def begin(stage: Stage, corpus: Corpus) -> tuple[list[Part], int]:
     return parts, len(wanted) - len(parts)
 
 
-def stages_of(parts: Iterable[str]) -> dict[str, list[str]]:
-    """Stage -> names of its parts. parts: each `STAGE/PART`. Raises InputError for one that is not so written."""
-    known = dict.fromkeys((*STAGES, *REFRESH))
+def stages_of(recipe: Recipe, parts: Iterable[str]) -> dict[str, list[str]]:
+    """Stage -> names of its parts. parts: each `STAGE/PART`. Raises InputError for one that is not so written, or of a
+    stage that the recipe has not."""
+    known = [stage.name for stage in stages(recipe)]
     found: dict[str, list[str]] = {}
-    for part in parts:
+    for part in dict.fromkeys(parts):
         stage, slash, name = part.partition("/")
         if not slash or stage not in known:
             raise InputError(f"--part {part}: is not STAGE/PART: the stages are {', '.join(known)}")

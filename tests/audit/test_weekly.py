@@ -117,7 +117,29 @@ def test_parts_that_were_taken_back_are_told_as_fewer(corpus: Corpus) -> None:
     corpus.remove_part("text", SITE)
     report = Report("small", snapshot(corpus, STAGES, NEXT_MONDAY), before)
     assert report.came_in()["pages"] == Change(-3, 1)
-    assert "| pages | -3 | 1 |" in markdown(report)
+    assert report.by_source()["food-example"] == {"pages": Change(-3, 0), "candidates": Change(-5, 0)}
+    assert report.quiet_sources() == ["CC-MAIN"]
+    shown = markdown(report)
+    assert "| pages | -3 | 1 |" in shown
+    assert "| food-example | -3 | -5 | 0 |" in shown
+
+
+def test_what_nothing_is_dropped_for_any_more_is_told_too(corpus: Corpus) -> None:
+    """As after a filter was relaxed, and its parts were made anew."""
+    before = snapshot(corpus, STAGES, MONDAY)
+    filtered(corpus, SITE, 5)
+    filtered(corpus, SNAPSHOT.format(0), 2, caption_is_boilerplate=2)
+    report = Report("small", snapshot(corpus, STAGES, NEXT_MONDAY), before)
+    assert [row for row in report.dropped() if row.stage == "text"] == [
+        ("text", "candidates", "caption_too_short", -3, 0, 9),
+        ("text", "candidates", "caption_is_boilerplate", 0, 2, 9),
+    ]
+    assert "| text | caption_too_short | -3 | 0 | 0.0% of candidates |" in markdown(report)
+    corpus.remove_part("text", SITE)
+    corpus.remove_part("text", SNAPSHOT.format(0))
+    nothing = Report("small", snapshot(corpus, STAGES, NEXT_MONDAY), before)
+    assert [row.since for row in nothing.dropped() if row.stage == "text"] == [-3, -2]
+    assert "| text | caption_too_short | -3 | 0 | 0.0% of candidates |" in markdown(nothing)
 
 
 def test_the_disk_lasts_as_long_as_its_growth_says(corpus: Corpus) -> None:
@@ -151,7 +173,7 @@ def test_failures_checks_pending_parts_and_problems_are_told(corpus: Corpus) -> 
     assert (now.failed, now.pending) == (3, {"fetch": 2})
     shown = markdown(Report("small", now, None))
     for line in (
-        "- Images that failed for a passing cause: 3, asked for again when they are due.",
+        "- Images that failed for a passing cause: 3; later runs ask again, until `fetch.max_attempts` have asked.",
         "- Links of images that were asked again: 2, 1 as they were; link_dead 1 (+1).",
         "- Links of pages that were asked again: 1, 0 as they were; page_refuses 1 (+1).",
         "- Parts that a run would make now: fetch 2.",
@@ -217,6 +239,12 @@ def test_what_is_new_in_reports_one_after_the_other_adds_up_to_all(weeks: list[t
             sums[row.reason] += row.since
         before = now
     assert sums == {"kept": total, **drops}
+
+
+def test_a_report_that_cannot_be_kept_is_one_line(corpus: Corpus) -> None:
+    Path(corpus.path("reports")).write_text("in the way")
+    with pytest.raises(InputError, match=r"reports/2026-11-16.md: cannot be written \("):
+        keep(corpus, Report("small", snapshot(corpus, STAGES, MONDAY), None), date(2026, 11, 16), "")
 
 
 def test_a_time_zone_that_there_is_not_is_bad_input() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +20,7 @@ from PIL import Image
 from waon_build.corpus import Corpus, Part
 from waon_build.export.release import Accepted
 from waon_build.fetch.decode import Stored, decode
+from waon_build.fetch.spool import ImageTar
 from waon_build.recipe import Recipe
 from waon_build.records import CLUSTER, IMAGE, PAIR, Evidence, digest16, pair_id
 
@@ -107,13 +109,13 @@ def _make_part(
 ) -> None:
     rows = []
     with made.corpus.write("fetch", Part(name, "", "x"), IMAGE) as writer:
-        with writer.open_file("images", "tar") as tar:
+        with writer.open_file("images", "tar") as file, closing(ImageTar(file)) as images:
             for number in numbers:
                 row, data = _pair(number, form, metadata)
                 if photographs:
                     data = _photograph(made, row, photographs[number])
-                row |= {"stored_in": name, "offset": tar.tell(), "size": len(data)}
-                tar.write(data)
+                place = images.add(row["sha256"], form, data)
+                row |= {"stored_in": name, "offset": place.offset, "size": place.size}
                 if change:
                     change(number, row)
                 rows.append(row)

@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from waon_build.corpus import Part
 from waon_build.export.release import export
 from waon_build.export.shards import READ_AHEAD, _batches, header
-from waon_build.records import InputError
+from waon_build.fetch.spool import ImageTar
+from waon_build.records import IMAGE, InputError
 
 
 @pytest.fixture
@@ -72,6 +75,20 @@ def test_the_parquet_row_says_where_the_image_lies_in_the_tar(folder: Path, made
     assert seen == 12
 
 
+def test_no_caption_gets_the_picture_of_another_when_pictures_lie_elsewhere_by_now(made: Any) -> None:
+    """As after a run that ended between the fetch and the pairs: the same pictures, and the first is gone."""
+    name = "g0001-000000"
+    stored = sorted((row for row in made.rows.values() if row["stored_in"] == name), key=lambda row: row["offset"])
+    pictures = [made.corpus.image_bytes(name, row["offset"], row["size"]) for row in stored]
+    with made.corpus.write("fetch", Part(name, "", "y"), IMAGE) as writer:
+        with writer.open_file("images", "tar") as file, closing(ImageTar(file)) as images:
+            for row, picture in zip(stored[1:], pictures[1:], strict=True):
+                images.add(row["sha256"], row["format"], picture + bytes(4096))
+        writer.commit()
+    with pytest.raises(InputError, match=r"lies elsewhere by now: run the recipe to its end, and export again"):
+        export(made.recipe, made.corpus, made.accepted)
+
+
 def test_counts_have_img2datasets_keys_and_no_clock(folder: Path) -> None:
     stats = json.loads((folder / "made-train-000000_stats.json").read_bytes())
     assert stats == {
@@ -108,7 +125,7 @@ def test_images_are_read_ahead_only_as_far_as_memory_allows() -> None:
 
 def test_images_that_were_cut_off_since_end_the_export_in_one_line(made: Any) -> None:
     path = made.corpus.file("fetch", "g0001-000001", "images")
-    Path(path).write_bytes(Path(path).read_bytes()[:-10])
+    Path(path).write_bytes(Path(path).read_bytes()[:-1600])  # more than a tar ends in
     with pytest.raises(InputError, match=r"ends before the image of [0-9a-f]{16}: delete it and run the recipe again"):
         export(made.recipe, made.corpus, made.accepted)
 

@@ -105,3 +105,19 @@ def test_on_a_cluster_parts_of_a_stage_that_does_not_say_whom_it_asks_run_one_by
     with engines.running(recipe) as engine:
         apart = engine.apart(AsksSomebody(), corpus)
         assert set(apart(Part("one", "", ""))) & set(apart(Part("two", "", "")))
+
+
+def test_on_a_cluster_a_host_rests_after_a_part_that_failed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> Tally:
+        raise OSError("the store is gone")
+
+    rests: list[float] = []
+    monkeypatch.setattr(engines, "_decoders", lambda: None)
+    monkeypatch.setattr(engines.time, "sleep", rests.append)
+    monkeypatch.setattr(engines.pipeline, "run_part", fail)
+    recipe = recipes.load(write(tmp_path, engine="dask"), {"fetch.per_host_rate": 4})
+    with engines.running(recipe) as engine, pytest.raises(OSError, match="the store is gone"):
+        engine.work(AsksSomebody(), Corpus(recipe.corpus), Part("one", "", ""))()
+    assert rests == [0.25]

@@ -54,3 +54,9 @@ def test_a_flow_ends_in_bad_input_with_one_line_and_no_second_try(prefect: Any, 
     assert "Traceback" not in ran.stderr
     (task,) = [task for task in prefect.post("task_runs/filter") if "bad-" in task["name"]]
     assert (task["state_type"], task["run_count"]) == ("FAILED", 1)
+    (flow,) = prefect.post("flow_runs/filter", {"flow_runs": {"id": {"any_": [task["flow_run_id"]]}}})
+    left = prefect.post("artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow["id"]]}}})
+    artifacts = {artifact["key"]: json.loads(artifact["data"]) for artifact in left if artifact["type"] == "table"}
+    assert {"funnel", "failed-parts"} <= artifacts.keys()
+    (failed,) = artifacts["failed-parts"]
+    assert failed["run_again"].endswith(f"--part extract/{failed['part']}")

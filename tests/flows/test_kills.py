@@ -31,6 +31,7 @@ from waon_build.corpus import Corpus
 from waon_build.demo.server import Served, serve
 
 KILLS = int(os.environ.get("WAON_KILLS", "6"))
+VICTIMS = ("flow", "worker", "server")
 SEED = os.environ.get("WAON_KILLS_SEED") or f"{datetime.now(UTC):%Y-%m-%d}"
 
 WHOLE_WAY = textwrap.dedent("""
@@ -222,7 +223,7 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed_and_whenever(
     while killed.total() < KILLS or finished == 0:
         server.start()
         run = corpora.run(path)
-        victim = chance.choice(["flow", "worker", "server"])
+        victim = VICTIMS[killed.total() % len(VICTIMS)]  # each as often as the others, also of few kills
         moment = time.monotonic() + chance.uniform(0, takes) if killed.total() < KILLS else float("inf")
         while run.poll() is None and time.monotonic() < moment:
             time.sleep(0.02)

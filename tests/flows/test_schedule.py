@@ -191,6 +191,11 @@ def test_without_a_server_there_is_one_line_with_the_way_out(url: str, tmp_path:
         (["small.yaml", "--timezone", "../../etc"], "timezone ../../etc: there is none"),
         (["small.yaml", "--name", "a/b"], "--name a/b: cannot be a name"),
         (["small.yaml", "--set", "annotation.database=postgresql://me:secret@host/db"], "Prefect would record it"),
+        (["small.yaml", "--set", "corpus=sftp://me:secret@host/c"], "Prefect would record it"),
+        (
+            ["small.yaml", "--set", "sources=[{kind: warc, paths: ['https://me:secret@host/a']}]"],
+            "Prefect would record it",
+        ),
     ],
 )
 def test_what_cannot_be_scheduled_is_refused_before_a_server_is_asked(
@@ -208,3 +213,12 @@ def test_the_flows_that_can_be_scheduled_are_those_there_are() -> None:
 
     assert list(FlowName) == list(deployments.FLOWS)
     assert {deployments.load(flow).name for flow in deployments.FLOWS} == set(deployments.FLOWS)
+
+
+def test_a_report_is_of_the_day_that_it_is_where_its_schedule_is(tmp_path: Path) -> None:
+    recipe = tmp_path / "small.yaml"
+    zone = {"timezone": "America/Lima"}
+    assert deployments.parameters("audit", recipe, {}, "America/Lima") == {"recipe": str(recipe), **zone}
+    for flow in deployments.FLOWS:
+        given = deployments.parameters(flow, recipe, {"runtime.workers": 1}, "America/Lima")
+        deployments.load(flow).validate_parameters(given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -144,12 +145,13 @@ class Growing:
         path.write_text(yaml.safe_dump(given, allow_unicode=True), encoding="utf-8")
         return recipe.load(path)
 
-    def run(self, **sections: dict[str, Any]) -> dict[str, int]:
-        """Run the recipe; how many parts each stage made, of those that made any."""
+    def run(self, until: str = "route", **sections: dict[str, Any]) -> dict[str, int]:
+        """Run the recipe, up to a stage; how many parts each stage made, of those that made any."""
         loaded = self.recipe(**sections)
         corpus, made = pipeline.open_corpus(loaded), Counter[str]()
+        names = pipeline.STAGES[: pipeline.STAGES.index(until) + 1]
         for stage in pipeline.stages(loaded):
-            if stage.name in pipeline.STAGES:
+            if stage.name in names:
                 for part in pipeline.begin(stage, corpus)[0]:
                     stage.run(corpus, part)
                     made[stage.name] += 1
@@ -208,6 +210,30 @@ def test_a_new_table_is_the_only_one_read_and_its_picture_the_only_one_asked_for
     assert growing.pictures.asked == {"/1-200.png": 1, "/2-200.png": 1}
     corpus = pipeline.open_corpus(growing.recipe())
     assert corpus.tallies("plan")[1].rows.dropped == {"duplicate_candidate": 1}
+
+
+def test_a_run_that_ended_after_the_fetch_leaves_every_picture_where_release_and_queue_find_it(
+    growing: Growing,
+) -> None:
+    """The picture that is there at last sorts before the one that people judged."""
+    first, second = growing.pictures.url(1), growing.pictures.url(2)
+    growing.pictures.failing.add("/1-200.png")
+    growing.write("a.csv", (first, "縁側で眠る猫"), (second, "祭りの夜の提灯"))
+    growing.run()
+    [waiting] = pipeline.queued(growing.recipe())
+    growing.judge(waiting.pair_id)
+    corpus = pipeline.open_corpus(growing.recipe())
+    picture = corpus.image_bytes(waiting.stored_in, waiting.offset, waiting.size)
+
+    growing.pictures.failing.clear()
+    growing.run(until="fetch", fetch={"retry_after_hours": 0})
+    assert growing.pictures.asked["/1-200.png"] == 2
+    assert corpus.image_bytes(waiting.stored_in, waiting.offset, waiting.size) == picture
+    release = pipeline.export(growing.recipe()).url
+    with tarfile.open(f"{release}/t-train-000000.tar") as tar:
+        released = tar.extractfile(tar.getmembers()[0])
+        assert released is not None
+        assert released.read() == picture
 
 
 @pytest.mark.parametrize("kind", ["glob", "list"])

@@ -18,18 +18,19 @@ def recipe(tmp_path: Path) -> Recipe:
     return Recipe.model_validate({"name": "small", "corpus": str(tmp_path / "corpus"), "sources": [source]})
 
 
-def test_parts_are_put_to_their_stages() -> None:
-    assert pipeline.stages_of(["extract/a", "fetch/g0001-000000", "extract/b", "recheck/g0001-000000"]) == {
+def test_parts_are_put_to_their_stages_each_once(recipe: Recipe) -> None:
+    named = ["extract/a", "fetch/g0001-000000", "extract/b", "recheck/g0001-000000", "extract/a"]
+    assert pipeline.stages_of(recipe, named) == {
         "extract": ["a", "b"],
         "fetch": ["g0001-000000"],
         "recheck": ["g0001-000000"],
     }
 
 
-@pytest.mark.parametrize("part", ["extract", "nonsense/a", "a", ""])
-def test_what_names_no_part_of_a_stage_is_one_line(part: str) -> None:
-    with pytest.raises(InputError, match=r"is not STAGE/PART: the stages are crawl, .*recheck"):
-        pipeline.stages_of([part])
+@pytest.mark.parametrize("part", ["extract", "nonsense/a", "a", "", "crawl/a", "select/a"])
+def test_what_names_no_part_of_a_stage_of_the_recipe_is_one_line(recipe: Recipe, part: str) -> None:
+    with pytest.raises(InputError, match=r"is not STAGE/PART: the stages are extract, .*recheck"):
+        pipeline.stages_of(recipe, [part])
 
 
 def test_a_part_that_the_recipe_does_not_ask_for_is_one_line(recipe: Recipe) -> None:

@@ -32,11 +32,15 @@ def latest(corpus: Corpus, day: date) -> tuple[Snapshot | None, list[str]]:
 
 
 def keep(corpus: Corpus, report: Report, day: date, markdown: str) -> str:
-    """Keep a report in the corpus, in place of one of the same day; returns where its Markdown is."""
+    """Keep a report in the corpus, in place of one of the same day; returns where its Markdown is. Raises InputError
+    when it cannot be written."""
     path = corpus.path(FOLDER, f"{day.isoformat()}.md")
-    corpus.put(path, markdown.encode())
     document = json.dumps(report.to_json(), ensure_ascii=False, indent=1)
-    corpus.put(corpus.path(FOLDER, f"{day.isoformat()}.json"), document.encode())
+    try:
+        corpus.put(path, markdown.encode())
+        corpus.put(corpus.path(FOLDER, f"{day.isoformat()}.json"), document.encode())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error}): make room, or allow it") from error
     return path
 
 

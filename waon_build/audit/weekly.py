@@ -112,37 +112,40 @@ class Report:
         }
 
     def by_source(self) -> dict[str, dict[str, Change]]:
-        """Source -> its pages and candidates; what brought most that is new comes first."""
-        before = self.before.sources if self.before else {}
+        """Source -> its pages and candidates, also of one that is gone; what brought most that is new comes first."""
+        now, before = self.now.sources, self.before.sources if self.before else {}
         found = {
-            name: {what: _change(count, before.get(name, {}).get(what)) for what, count in counts.items()}
-            for name, counts in self.now.sources.items()
+            name: {
+                what: _change(now.get(name, {}).get(what, 0), before.get(name, {}).get(what))
+                for what in ("pages", "candidates")
+            }
+            for name in dict.fromkeys((*now, *before))
         }
         return dict(sorted(found.items(), key=lambda item: (-item[1]["candidates"].since, item[0])))
 
     def quiet_sources(self) -> list[str]:
         """Sources that brought nothing new since the report before."""
-        return [name for name, counts in self.by_source().items() if self.before and not counts["candidates"].since]
+        if self.before is None:
+            return []
+        by_source = self.by_source()
+        return [name for name in by_source if name in self.now.sources and not by_source[name]["candidates"].since]
 
     def dropped(self) -> list[Dropped]:
-        """Why rows were dropped; what changed most comes first."""
-        before = _by_step(self.before)
+        """Why rows were dropped, also what none is dropped for any more; what changed most comes first."""
+        now, before = _by_step(self.now), _by_step(self.before)
+        nothing: dict[str, Any] = {"read": 0, "dropped": {}}
         rows = []
-        for (stage, unit), step in _by_step(self.now).items():
-            then = before.get((stage, unit), {}).get("dropped", {})
-            for reason, total in step["dropped"].items():
-                since, total = _change(total, then.get(reason))
-                rows.append(Dropped(stage, unit, reason, since, total, step["read"]))
+        for stage, unit in dict.fromkeys((*now, *before)):
+            step, then = now.get((stage, unit), nothing), before.get((stage, unit), nothing)["dropped"]
+            for reason, change in _changes(step["dropped"], then).items():
+                rows.append(Dropped(stage, unit, reason, *change, step["read"]))
         return sorted(rows, key=lambda row: (-abs(row.since), -row.total, row.stage, row.reason))
 
     def lost_links(self) -> dict[str, dict[str, Change]]:
         """`images` and `pages` -> why a link is no longer as it was -> how many; those of which nothing changed too."""
         before = self.before.links if self.before else {}
         return {
-            unit: {
-                reason: _change(count, before.get(unit, {}).get("dropped", {}).get(reason))
-                for reason, count in counts["dropped"].items()
-            }
+            unit: _changes(counts["dropped"], before.get(unit, {}).get("dropped", {}))
             for unit, counts in self.now.links.items()
         }
 
@@ -259,6 +262,11 @@ def _annotation(audit: Audit, gold_share: float) -> dict[str, Any]:
 
 def _by_step(snapshot: Snapshot | None) -> dict[tuple[str, str], dict[str, Any]]:
     return {(step["stage"], step["unit"]): step for step in snapshot.steps} if snapshot else {}
+
+
+def _changes(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, Change]:
+    """Of each reason that there is or was."""
+    return {reason: _change(now.get(reason, 0), before.get(reason)) for reason in dict.fromkeys((*now, *before))}
 
 
 def _change(now: int, before: int | None) -> Change:

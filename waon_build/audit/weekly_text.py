@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from zoneinfo import ZoneInfo
 
-from waon_build.audit.weekly import Report
+from waon_build.audit.weekly import Dropped, Report
 
 ROWS = 15
 """Of one table; the rest is in the JSON."""
@@ -49,7 +49,7 @@ def _came_in(report: Report) -> Iterator[str]:
 
 def _dropped(report: Report) -> Iterator[str]:
     rows = [
-        (row.stage, row.reason, _signed(row.since), f"{row.total:,}", f"{row.total / row.read:.1%} of {row.unit}")
+        (row.stage, row.reason, _signed(row.since), f"{row.total:,}", f"{_share(row)} of {row.unit}")
         for row in report.dropped()
     ]
     if not rows:
@@ -85,7 +85,7 @@ def _tasks(report: Report) -> Iterator[str]:
         days = left["why"] or f"about {left['days_left']:,.1f} days"
         yield (
             f"Tasks: {left['open_tasks']:,} are left, for {left['answers_expected']:,} answers; "
-            f"{left['answers_a_day']:,.0f} answers a day came in; {days}."
+            f"{left['answers_a_day']:,.1f} answers a day came in; {days}."
         )
     for row in found["lacking"]:
         why = f": {row['why']} ({row['open_tasks']:,})" if row["why"] else ""
@@ -114,7 +114,10 @@ def _rest(report: Report) -> Iterator[str]:
         waiting = _listed(f"{stage} {parts:,}" for stage, parts in now.pending.items())
         yield f"Parts that a run would make now: {waiting}."
     if now.failed:
-        yield f"Images that failed for a passing cause: {now.failed:,}, asked for again when they are due."
+        yield (
+            f"Images that failed for a passing cause: {now.failed:,}; later runs ask again, until `fetch.max_attempts` "
+            "have asked."
+        )
     for unit, reasons in report.lost_links().items():
         counts = now.links[unit]
         drops = [f"{reason} {change.total:,} ({_signed(change.since)})" for reason, change in reasons.items()]
@@ -137,6 +140,10 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str
     if len(rows) > ROWS:
         yield ""
         yield f"And {len(rows) - ROWS:,} more, in the JSON beside this page."
+
+
+def _share(row: Dropped) -> str:
+    return f"{row.total / row.read if row.read else 0:.1%}"
 
 
 def _signed(count: int) -> str:

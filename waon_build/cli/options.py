@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,6 +34,8 @@ class FirstUnlessNamed(TyperGroup):
 people = Console(stderr=True)
 SECRET = ("runtime.storage_options", "annotation.database")
 """Fields that may hold passwords and keys: never printed, never a flow's parameter."""
+_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
+"""In an address."""
 
 
 def overrides_of(settings: Iterable[str] | None) -> dict[str, Any]:
@@ -57,7 +60,9 @@ def is_secret(field: str) -> bool:
 
 
 def holds_secret(field: str, value: Any) -> bool:
-    """Whether a value that a field is given holds such a field, however deep."""
+    """Whether a value that a field is given holds such a field, or an address with a password, however deep."""
+    if isinstance(value, str):
+        return _PASSWORD.search(value) is not None
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return any(is_secret(f"{field}.{name}") or holds_secret(f"{field}.{name}", one) for name, one in inner)
 

@@ -21,7 +21,7 @@ def ingest_recipe(recipe: Path, overrides: dict[str, Any], parts: list[str] | No
     from waon_build.audit.bars import Bars
 
     loaded = recipes.load(recipe, overrides)
-    pipeline.stages_of(parts or ())
+    pipeline.stages_of(loaded, parts or ())
     pipeline.check(loaded)  # before the seconds that Prefect takes to start
     _hush_prefect()
     from flows import engines, runtime, server

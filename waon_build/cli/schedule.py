@@ -47,7 +47,7 @@ def set_schedule(
         typer.Option(help='Minute, hour, day, month, weekday: "0 3 * * 1". By default the usual one of the flow.'),
     ] = None,
     flow: Annotated[FlowName, typer.Option(help="What runs.")] = FlowName.INGEST,
-    timezone: Annotated[str, typer.Option(help="Of the cron expression.")] = "Asia/Tokyo",
+    timezone: Annotated[str, typer.Option(help="Of the cron expression, and of a weekly report.")] = "Asia/Tokyo",
     name: Annotated[str | None, typer.Option(help="Of the schedule; by default RECIPE-FLOW.")] = None,
     pool: Annotated[str, typer.Option(help="Work pool; one of processes is made when it is not there.")] = "waon-build",
     settings: Settings = None,

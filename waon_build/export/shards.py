@@ -26,6 +26,8 @@ BLOCK = tarfile.BLOCKSIZE
 READ_AHEAD = 64 << 20
 """Bytes of images read at once, in the order they lie in: what a worker holds in memory."""
 
+_NAMED = 32
+"""Hex digits of its sha256 in the name that an image has in the corpus (`fetch.spool.ImageTar`)."""
 
 _PLAIN = tarfile.TarInfo().tobuf(tarfile.USTAR_FORMAT)
 _OWNER, _TIME, _REST = _PLAIN[100:124], _PLAIN[136:148], _PLAIN[156:]
@@ -134,7 +136,8 @@ class _Tar:
 
 
 def _with_images(corpus: Corpus, rows: pa.Table) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """Each row with the bytes of its image. Reads ahead, and in the order that images lie in."""
+    """Each row with the bytes of its image, and of no other: the header before them names it by its sha256. Reads
+    ahead, and in the order that images lie in."""
     paths: dict[str, str] = {}
     for batch in _batches(rows):
         wanted = batch.to_pylist()
@@ -147,18 +150,24 @@ def _with_images(corpus: Corpus, rows: pa.Table) -> Iterator[tuple[dict[str, Any
         try:
             found = corpus.fs.cat_ranges(
                 [paths[wanted[i]["stored_in"]] for i in order],
-                [wanted[i]["stored_at"] for i in order],
+                [wanted[i]["stored_at"] - BLOCK for i in order],
                 [wanted[i]["stored_at"] + wanted[i]["size"] for i in order],
                 on_error="raise",
             )
         except FileNotFoundError as error:
             raise InputError(f"{error.filename or error}: is gone: run the recipe again") from error
-        images = dict(zip(order, found, strict=True))
+        members = dict(zip(order, found, strict=True))
         for i, row in enumerate(wanted):
-            if len(images[i]) != row["size"] or not row["size"]:
-                path, key = paths[row["stored_in"]], row["pair_id"]
+            path, key = paths[row["stored_in"]], row["pair_id"]
+            head, image = members[i][:BLOCK], bytes(members[i][BLOCK:])
+            if len(image) != row["size"] or not row["size"]:
                 raise InputError(f"{path}: ends before the image of {key}: delete it and run the recipe again")
-            yield row, bytes(images[i])
+            if not head.startswith(row["sha256"][:_NAMED].encode()):
+                raise InputError(
+                    f"{path}: was made anew, and the image of {key} lies elsewhere by now: run the recipe to its end, "
+                    "and export again"
+                )
+            yield row, image
 
 
 def _batches(rows: pa.Table) -> Iterator[pa.Table]:

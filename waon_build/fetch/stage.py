@@ -176,16 +176,19 @@ def _is_withdrawn(image: Image, stones: Tombstones) -> bool:
 
 
 def _write(writer: PartWriter, images: dict[str, Image], planned: set[str], spool: Spool, before: _Before) -> None:
-    """Write rows and tar in the order of URLs. What was planned once, and is no more, stays known without
-    being counted: should it come back, it is not asked for again."""
+    """Write rows and tar in the order of URLs; but images that were there before come first, in their old order,
+    since pairs and tasks say where they lie until they are made anew. What was planned once, and is no more, stays
+    known without being counted: should it come back, it is not asked for again."""
     with writer.open_file("images", "tar") as file, closing(ImageTar(file)) as tar:
+        for image in sorted(filter(_is_stored, images.values()), key=lambda image: image.offset):
+            if tar.place(image.sha256) is None:
+                tar.add(image.sha256, image.format, before.bytes(image))
         for url in sorted(images):
             image = images[url]
             if image.status == "ok":
                 place = tar.place(image.sha256)
                 if place is None:
-                    data = before.bytes(image) if image.stored_in else spool.get(Place(image.offset, image.size))
-                    place = tar.add(image.sha256, image.format, data)
+                    place = tar.add(image.sha256, image.format, spool.get(Place(image.offset, image.size)))
                 image.stored_in = writer.tally.part
                 image.offset, image.size = place
             writer.append(image)
@@ -197,6 +200,10 @@ def _write(writer: PartWriter, images: dict[str, Image], planned: set[str], spoo
                 writer.drop(image, image.reason)
             if image.retryable:
                 writer.count("retryable").keep()
+
+
+def _is_stored(image: Image) -> bool:
+    return image.status == "ok" and bool(image.stored_in)
 
 
 def _silent(done: int, total: int) -> None:

@@ -43,7 +43,7 @@ def test_answers_decisions_and_what_is_running_out_are_told(campaign: Any, tmp_p
         "- Answers: +2, 4 in all.",
         "- Accepted: +1, 2 in all.",
         "- Rejected: 0, 0 in all.",
-        "- Tasks: 3 are left, for 6 answers; 0 answers a day came in; about 21.0 days.",
+        "- Tasks: 3 are left, for 6 answers; 0.3 answers a day came in; about 21.0 days.",
         "- Quota of event: 1 of 1 are lacking: fewer open tasks than it lacks (0).",
         "- Quota of food: 1 of 3 are lacking: fewer open tasks than it lacks (0).",
         "- Gold: there are no gold tasks: nobody is measured.",
