@@ -31,6 +31,7 @@ from waon_build.corpus import Corpus, Part
 from waon_build.fetch import gather
 from waon_build.fetch.client import Client
 from waon_build.fetch.decode import Stored
+from waon_build.fetch.spool import GONE
 from waon_build.fetch.stage import Fetch, Plan
 from waon_build.recipe import Recipe
 from waon_build.records import CANDIDATE, Candidate, InputError, Tally
@@ -399,6 +400,34 @@ def test_a_second_generation_asks_only_for_what_is_new(site: Site, corpus: Corpu
     assert (tally.part[:5], tally.rows.read) == ("g0002", 2)
     assert site.images_asked() == {f"/{n}.jpg": 1 for n in range(5)}
     assert images_of(corpus, tally.part).num_rows == 4
+
+
+def test_what_is_withdrawn_leaves_the_tar_and_everything_else_stays_where_pairs_and_tasks_say(
+    site: Site, corpus: Corpus
+) -> None:
+    """Whoever judges while a run is under way must not see another picture under the caption."""
+    corpus.create()
+    site.answers |= {f"/{n}.jpg": jpeg(n) for n in range(5)}
+    put_plan(corpus, [site.url(f"/{n}.jpg") for n in range(5)])
+    fetch(corpus)
+    before = rows(corpus)
+    pictures = {name: corpus.image_bytes(row["stored_in"], row["offset"], row["size"]) for name, row in before.items()}
+    places = {name: (row["offset"], row["size"]) for name, row in before.items()}
+    for number in (0, 2, 4):  # the first, one between, and the last
+        Tombstones.add(corpus, "url", site.url(f"/{number}.jpg"), "asked")
+    for _ in range(2):
+        stage = Fetch(recipe())
+        (part,) = stage.inputs(corpus)
+        stage.run(corpus, part._replace(fingerprint=f"{part.fingerprint}1"))  # a later round
+        after = rows(corpus)
+        for name in ("/1.jpg", "/3.jpg"):
+            assert (after[name]["offset"], after[name]["size"]) == places[name]
+            assert corpus.image_bytes(part.name, *places[name]) == pictures[name]
+        for name in ("/0.jpg", "/2.jpg", "/4.jpg"):
+            assert set(corpus.image_bytes(part.name, *places[name])) <= {0}
+    (tally,) = corpus.tallies("fetch")
+    with tarfile.open(corpus.path("fetch", tally.files["images"])) as tar:
+        assert [member.name for member in tar.getmembers()].count(GONE) == 3
 
 
 def test_a_tombstone_keeps_a_url_from_being_asked_for_and_removes_what_was_stored(site: Site, corpus: Corpus) -> None:

@@ -10,6 +10,11 @@ import tarfile
 from typing import IO, Final, NamedTuple
 
 _BLOCK: Final = 512
+HEADER: Final = _BLOCK
+"""Bytes before those of an image."""
+END: Final = 2 * _BLOCK
+"""Bytes after the last one."""
+GONE: Final = "gone"
 
 
 class Place(NamedTuple):
@@ -63,6 +68,15 @@ class ImageTar:
         self._file.write(data + bytes(-len(data) % _BLOCK))
         return place
 
+    def keep_clear(self, offset: int) -> None:
+        """Write zeros where an image lay that is no more, so that the next one's bytes lie at `offset` or after it. A
+        tar reader sees them as a member called GONE."""
+        missing = -(-offset // _BLOCK) * _BLOCK - self._file.tell() - 2 * HEADER
+        if missing >= 0:  # there is room for a header of its own, and for that of the image
+            member = tarfile.TarInfo(GONE)
+            member.size = missing
+            self._file.write(member.tobuf(tarfile.USTAR_FORMAT) + bytes(missing))
+
     def close(self) -> None:
         """Write the end of the archive."""
-        self._file.write(bytes(2 * _BLOCK))
+        self._file.write(bytes(END))

@@ -25,7 +25,7 @@ from waon_build.fetch.gather import ClientFactory, Gathering, Progress
 from waon_build.fetch.origin import Origins
 from waon_build.fetch.plan import Plan
 from waon_build.fetch.politeness import Politeness, host_of
-from waon_build.fetch.spool import ImageTar, Place, Spool
+from waon_build.fetch.spool import END, HEADER, ImageTar, Place, Spool
 from waon_build.part_writer import PartWriter
 from waon_build.recipe import Recipe
 from waon_build.records import IMAGE, Image, Tally
@@ -138,13 +138,17 @@ class _Before:
         tally = corpus.tally("fetch", part.name)
         self.images: dict[str, Image] = {}
         self.fits = False
+        self.end = 0
+        """Where the last of its images ends in its tar."""
         self._file: IO[bytes] | None = None
         if tally:
             rows = corpus.read("fetch", part.name).to_pylist()
             self.images = {row["url"]: Image(**row) for row in rows}
             path = corpus.path("fetch", tally.files["images"])
             self.fits = _form(tally.fingerprint) == _form(part.fingerprint) and corpus.fs.exists(path)
-            self._file = corpus.fs.open(path, "rb") if self.fits else None
+            if self.fits:
+                self._file = corpus.fs.open(path, "rb")
+                self.end = corpus.fs.size(path) - END
 
     def bytes(self, image: Image) -> bytes:
         assert self._file is not None
@@ -176,13 +180,16 @@ def _is_withdrawn(image: Image, stones: Tombstones) -> bool:
 
 
 def _write(writer: PartWriter, images: dict[str, Image], planned: set[str], spool: Spool, before: _Before) -> None:
-    """Write rows and tar in the order of URLs; but images that were there before come first, in their old order,
-    since pairs and tasks say where they lie until they are made anew. What was planned once, and is no more, stays
-    known without being counted: should it come back, it is not asked for again."""
+    """Write rows and tar in the order of URLs; but images that were there before come first, where they were, also
+    when one before them was withdrawn: pairs and tasks say where they lie until they are made anew. What was planned
+    once, and is no more, stays known without being counted: should it come back, it is not asked for again."""
     with writer.open_file("images", "tar") as file, closing(ImageTar(file)) as tar:
         for image in sorted(filter(_is_stored, images.values()), key=lambda image: image.offset):
             if tar.place(image.sha256) is None:
+                tar.keep_clear(image.offset)
                 tar.add(image.sha256, image.format, before.bytes(image))
+        if before.fits:
+            tar.keep_clear(before.end + HEADER)
         for url in sorted(images):
             image = images[url]
             if image.status == "ok":
