@@ -310,6 +310,14 @@ def test_a_server_that_heeds_ranges_is_asked_for_one_byte(world: World) -> None:
     assert world.recheck().rows.kept == 3
 
 
+def test_a_refusal_that_comes_with_one_byte_is_heard(world: World) -> None:
+    answer = world.pictures.answers["/0.png"]
+    answer.status, answer.head, answer.body = 206, 405, b"x"
+    answer.headers["X-Robots-Tag"] = "noai"
+    assert world.recheck().rows.dropped == {"refused_by_x_robots_tag": 1}
+    assert [address for address, _ in world.stones] == [f"{world.pictures.origin}/0.png"]
+
+
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_link_is_dead_when_it_was_not_there_three_times_in_a_row(world: World, status: int) -> None:
     was = world.pictures.answers["/0.png"]
