@@ -155,6 +155,24 @@ def test_whatever_an_index_says_or_leaves_out_a_row_goes_on_or_leaves_one_reason
     ]
 
 
+def test_no_row_leads_out_of_the_location_or_before_a_file(run: Run, mirror, page) -> None:
+    (written,) = mirror.add("CC-MAIN-2024-10", [page("https://a.example/", JAPANESE.format(n=1, talk=TALK))])
+    (mirror.root.parent / "outside.warc.gz").write_bytes(written.warc.getvalue())
+    [(_, offset, length)] = written.places
+    (inside,) = (str(one.relative_to(mirror.root)) for one in mirror.root.rglob("*.warc.gz"))
+    places = [(inside, offset), ("../outside.warc.gz", offset), (inside, -length), (inside, 2**31 - 1)]
+    rows = [
+        {"url": "https://a.example/", "fetch_status": 200, "content_mime_type": "text/html"}
+        | {"content_languages": "jpn", "warc_record_length": length}
+        | {"warc_filename": name, "warc_record_offset": at}
+        for name, at in places
+    ]
+    mirror.add_index(CRAWL, rows)
+    run()
+    assert run.counts("select") == {"read": 4, "kept": 3, "no_location": 1}
+    assert run.counts("extract", "record") == {"read": 3, "kept": 1, "range_gone": 2}
+
+
 def test_every_reason_that_the_sql_gives_is_one_of_the_closed_list() -> None:
     words = re.findall(r"THEN '(\w+)'", Path(select.__file__).with_name("select.sql").read_text("utf-8"))
     assert len(words) == 5
@@ -265,10 +283,15 @@ def test_wat_leaves_out_what_refuses_and_what_has_no_caption_before_a_page_is_re
     assert any(row["url"].endswith("/a.jpg") for row in run.rows("extract")), "the lazy address is in the page alone"
 
 
-def test_a_page_whose_place_wat_does_not_tell_is_left_out(run: Run, mirror, page, archives, wat_record) -> None:
+@pytest.mark.parametrize(
+    "place", [{"Gzip-Metadata": {}}, {"Offset": "-5"}, {"Offset": str(10**30)}], ids=["length", "before", "beyond"]
+)
+def test_a_page_whose_place_wat_does_not_tell_is_left_out(
+    place: dict[str, Any], run: Run, mirror, page, archives, wat_record
+) -> None:
     (written,) = mirror.add(CRAWL, pages(page, 1))
     told = wat_record(JAPANESE.format(n=1, talk=TALK))
-    del told["Container"]["Gzip-Metadata"]
+    told["Container"] |= place
     both = archives(written.name)
     both.add_record("https://a.example/", json.dumps(told))
     (path,) = mirror.root.rglob("*.wat.gz")

@@ -74,11 +74,11 @@ class Store:
     def read(self, path: str, start: int, end: int) -> bytes:
         """Bytes `start` to `end` of a file: fewer when it ends before. Raises GoneError, InputError when the server
         knows no ranges, and OSError when it was asked TRIES times and may still answer later."""
-        return _tried(path, lambda: self._read(f"{self._root}/{path}", start, end))
+        return _tried(path, lambda: self._read(self._at(path), start, end))
 
     def info(self, path: str) -> dict[str, Any]:
         """What the store tells of a file: `size`, and what changes with it. Raises as `read` does."""
-        return _tried(path, lambda: dict(self._fs.info(f"{self._root}/{path}")))
+        return _tried(path, lambda: dict(self._fs.info(self._at(path))))
 
     def size(self, path: str) -> int:
         """Bytes of a file. Raises as `read` does."""
@@ -89,12 +89,18 @@ class Store:
 
     def whole(self, path: str) -> bytes:
         """All bytes of a file. Raises as `read` does."""
-        return _tried(path, lambda: bytes(self._fs.cat_file(f"{self._root}/{path}")))
+        return _tried(path, lambda: bytes(self._fs.cat_file(self._at(path))))
 
     def folders(self, path: str) -> list[str]:
         """The names of what lies in a folder. Raises as `read` does."""
-        found = _tried(path, lambda: list(self._fs.ls(f"{self._root}/{path}", detail=False, refresh=True)))
+        found = _tried(path, lambda: list(self._fs.ls(self._at(path), detail=False, refresh=True)))
         return sorted(str(one).rstrip("/").rsplit("/", 1)[-1] for one in found)
+
+    def _at(self, path: str) -> str:
+        """Where a file is. An index may say anything, and gets nothing from beside the location."""
+        if ".." in path.split("/"):
+            raise GoneError("it is not below the location")
+        return f"{self._root}/{path}"
 
     def _read(self, path: str, start: int, end: int) -> bytes:
         if not isinstance(self._fs, HTTPFileSystem):
