@@ -387,6 +387,18 @@ def test_who_does_not_answer_for_one_snapshot_is_not_waited_for_at_the_next(
     assert asked == {"/collinfo.json", f"/crawl-data/{CRAWL}/cc-index-table.paths.gz"}
 
 
+def test_a_list_that_is_damaged_hides_no_other_snapshot(tmp_path: Path, mirror, served, page) -> None:
+    for snapshot in (CRAWL, "CC-MAIN-2025-18"):
+        mirror.add(snapshot, pages(page, 3, site=snapshot[-2:]))
+    place = mirror.root / "crawl-data" / CRAWL / "cc-index-table.paths.gz"
+    data = place.read_bytes()
+    place.write_bytes(data[:-8] + b"\0\0\0\0" + data[-4:])  # its checksum
+    run = Run(tmp_path, served.url, snapshots=["CC-MAIN-2025-*"])
+    assert run() == {"select": 1, "extract": 1}
+    place.write_bytes(data)
+    assert run() == {"select": 1, "extract": 1}
+
+
 def test_a_snapshot_without_an_index_yet_is_left_for_a_later_run(
     tmp_path: Path, mirror, served, page, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -525,6 +537,26 @@ def test_a_range_that_is_not_there_or_not_whole_costs_its_page_alone(tmp_path: P
     }
 
 
+@pytest.mark.parametrize("after", [1, 3, 9])
+def test_who_is_let_in_no_more_has_lost_no_page(after: int, tmp_path: Path, mirror, served, page) -> None:
+    """Common Crawl answers 403 to whoever asked for too much, for a day."""
+    mirror.add(CRAWL, pages(page, 30), per_file=3)  # ten files with one Japanese page each
+    run, asked = Run(tmp_path, served.url, requests=1), Counter[bool]()
+
+    def blocked(path: str) -> tuple[int, dict[str, str]] | None:
+        asked[path.endswith(".warc.gz")] += 1
+        return (403, {}) if asked[True] > after else None
+
+    served.answers = blocked
+    with pytest.raises(OSError, match=r"HTTP 403, for what it gave before"):
+        run()
+    assert run.corpus.parts("extract") == []
+    assert asked[True] == after + 2, "it is left alone as soon as that is known"
+    served.answers = lambda path: None
+    assert run() == {"select": 0, "extract": 1}
+    assert run.counts("extract", "record") == {"read": 10, "kept": 10}
+
+
 def test_where_nothing_can_be_had_the_part_fails_with_the_way_out(tmp_path: Path, mirror, served, page) -> None:
     mirror.add(CRAWL, pages(page))
     served.answers = lambda path: (403, {}) if path.endswith(".warc.gz") else None
@@ -554,11 +586,19 @@ def test_a_server_that_says_not_now_for_ever_fails_the_part_for_another_try(
     mirror.add(CRAWL, pages(page))
     served.answers = lambda path: (503, {"Retry-After": "0"}) if path.endswith(".warc.gz") else None
     run = Run(tmp_path, served.url)
-    with pytest.raises(OSError, match=r"warc\.gz: HTTP 503 \(asked 5 times\)"):
+    with pytest.raises(ConnectionError, match=r"warc\.gz: HTTP 503 \(asked 5 times\)"):
         run()
     assert run.corpus.parts("extract") == []
     served.answers = lambda path: None
     assert run() == {"select": 0, "extract": 1}
+
+
+def test_a_server_that_asks_for_a_long_pause_is_not_asked_again_before(tmp_path: Path, mirror, served, page) -> None:
+    mirror.add(CRAWL, pages(page, 1))
+    served.answers = lambda path: (429, {"Retry-After": "3600"}) if path.endswith(".warc.gz") else None
+    with pytest.raises(OSError, match=r"HTTP 429 \(asked 1 times\)"):
+        Run(tmp_path, served.url)()
+    assert len(served.of(".warc.gz")) == 1
 
 
 def test_a_server_that_sends_whole_files_is_refused(tmp_path: Path, mirror, page) -> None:

@@ -145,7 +145,7 @@ class CommonCrawl:
             problem = f"{store.location}/{path} cannot be read: {_one_line(error)}"
             _tell(f"{problem}: {going_on}")
             asked.problems.append(problem)
-            asked.is_silent |= isinstance(error, OSError)
+            asked.is_silent |= isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile)
             return known.files if known else []
         if known is not None:  # what was taken stays
             taken = set(corpus.parts("extract" if self.settings.read == "wat" else "select"))
