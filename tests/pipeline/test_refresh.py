@@ -281,6 +281,19 @@ def test_what_robots_txt_says_of_a_page_that_others_gave_us_is_not_said_of_its_p
     assert world.site.asked_for("/") == []
 
 
+def test_a_page_that_we_crawled_is_ours_though_others_gave_it_to_us_too(tmp_path: Path, world: World) -> None:
+    world.pictures.answers["/-.png"] = picture(9)  # its row comes first
+    row = f"{world.pictures.origin}/-.png,川辺で遊ぶ子供たちの写真です,{world.site.origin}/"
+    (tmp_path / "table.csv").write_text(f"url,caption,page_url\n{row}\n", encoding="utf-8")
+    world.settings["corpus"] = str(tmp_path / "other")
+    world.settings["sources"].append({"kind": "table", "paths": [str(tmp_path / "table.csv")]})
+    world.run(*UP_TO_DEDUP)
+    assert world.kept() == 4
+    world.site.answers["/robots.txt"] = Answer(b"User-agent: *\nDisallow: /", kind="text/plain")
+    world.recheck()
+    assert [address for address, _ in world.stones] == [f"{world.site.origin}/"]
+
+
 @pytest.mark.parametrize("status", [403, 404, 405, 500, 501])
 def test_bad_news_of_a_head_request_is_not_believed_before_a_get_says_so(world: World, status: int) -> None:
     world.pictures.answers["/0.png"].head = status
