@@ -38,11 +38,13 @@ class Run:
     def __init__(self, tmp_path: Path, location: object, **fields: Any) -> None:
         self.corpus = Corpus(str(tmp_path / "corpus"))
         self.location, self.fields = str(location), fields
+        self.extract: dict[str, Any] = {}
         self.recipe = self.made()
 
     def made(self) -> Recipe:
         source = {"kind": "common_crawl", "snapshots": [CRAWL], "location": self.location} | self.fields
-        return Recipe(name="x", corpus=self.corpus.url, sources=[source])  # type: ignore[list-item]
+        settings: Any = {"sources": [source], "extract": self.extract}
+        return Recipe(name="x", corpus=self.corpus.url, **settings)
 
     def __call__(self, **fields: Any) -> dict[str, int]:
         """Run; returns how many parts each stage had to make. fields: changed in the source."""
@@ -281,6 +283,16 @@ def test_wat_leaves_out_what_refuses_and_what_has_no_caption_before_a_page_is_re
     assert {row["page_url"] for row in run.rows("extract")} == {"https://good.example/", "https://lazy.example/"}
     assert {row["caption_source"] for row in run.rows("extract")} == {"alt", "figcaption"}
     assert any(row["url"].endswith("/a.jpg") for row in run.rows("extract")), "the lazy address is in the page alone"
+
+
+def test_more_images_of_a_page_are_looked_at_when_the_recipe_says_so(run: Run, mirror, page) -> None:
+    bare = f"<html lang=ja><title>港町</title><a href=/x>{TALK}</a><img src=a.jpg><img src=b.jpg alt=灯台の写真>"
+    mirror.add(CRAWL, [page("https://a.example/", bare)])
+    run.extract = {"max_candidates_per_page": 1}
+    run(select="wat")
+    assert run.counts("select")["page_without_captions"] == 1
+    run.extract = {}
+    assert run() == {"select": 1, "extract": 1}
 
 
 @pytest.mark.parametrize(

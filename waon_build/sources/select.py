@@ -101,6 +101,8 @@ class Select:
         parts = []
         for source in selecting(self.recipe):
             settings = [source.key, self.recipe.language, self.recipe.extract.max_page_bytes]
+            if source.settings.select == "wat":  # which looks at so many images for a caption
+                settings.append(self.recipe.extract.max_candidates_per_page)
             for path in source.paths(corpus):
                 made_from = fingerprint(self.name, self.version, settings, [path])
                 parts.append(Part(source.part_name(path), f"{source.index}:{path}", made_from))
