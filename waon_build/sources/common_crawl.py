@@ -167,7 +167,7 @@ class CommonCrawl:
             files, state = json.loads(gzip.decompress(corpus.fs.cat_file(self._place(corpus, name))))
         except FileNotFoundError:
             return None
-        except (OSError, EOFError, ValueError, zlib.error):  # it can be had again
+        except (gzip.BadGzipFile, EOFError, ValueError, zlib.error):  # it can be had again
             return None
         return _Listing(files, state)
 
@@ -193,19 +193,18 @@ def sources(recipe: Recipe) -> list[CommonCrawl]:
 
 def _keys(recipe: Recipe) -> dict[int, str]:
     """The key of each source that is Common Crawl's, by its place in the recipe. Where the files are is no part of
-    it, as a mirror has the same ones, unless two sources differ in nothing else."""
-    chosen: dict[int, tuple[str, str]] = {}
+    it, as a mirror has the same ones, unless a source before it differs in nothing else."""
+    keys: dict[int, str] = {}
+    places: dict[str, str] = {}
     for index, source in enumerate(recipe.sources):
         if isinstance(source, CommonCrawlSource):
             wanted: list[str] = [source.select, source.read]
             if source.select == "index":
                 wanted += [*_languages(source, recipe), str(source.among_first)]
-            chosen[index] = (" ".join(wanted), source.location)
-    places = {wanted: {place for other, place in chosen.values() if other == wanted} for wanted, _ in chosen.values()}
-    return {
-        index: digest16(wanted, *([place] if len(places[wanted]) > 1 else []))[:6]
-        for index, (wanted, place) in chosen.items()
-    }
+            said = " ".join(wanted)
+            is_another = places.setdefault(said, source.location) != source.location
+            keys[index] = digest16(said, *([source.location] if is_another else []))[:6]
+    return keys
 
 
 def _languages(source: CommonCrawlSource, recipe: Recipe) -> tuple[str, ...]:
