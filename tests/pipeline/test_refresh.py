@@ -281,6 +281,23 @@ def test_what_robots_txt_says_of_a_page_that_others_gave_us_is_not_said_of_its_p
     assert world.site.asked_for("/") == []
 
 
+def test_a_page_that_moved_to_another_port_or_scheme_of_its_host_is_heard(world: World) -> None:
+    """Most sites went from http to https."""
+    with served("127.0.0.1") as moved:
+        world.site.answers["/"] = Answer(status=301, headers={"Location": f"{moved.origin}/"})
+        moved.answers["/"] = Answer(b'<meta name="robots" content="noai">')
+        world.recheck()
+    assert [address for address, _ in world.stones] == [f"{world.site.origin}/"]
+
+
+def test_what_another_host_says_of_a_page_is_not_the_word_of_its_publisher(world: World) -> None:
+    """It may ask who we are, or tell that the site is being mended."""
+    world.site.answers["/"] = Answer(status=302, headers={"Location": f"{world.pictures.origin}/sorry"})
+    world.pictures.answers["/sorry"] = Answer(b'<meta name="robots" content="noindex">')
+    assert world.recheck().units["page"].dropped == {"left_the_site": 1}
+    assert world.stones == []
+
+
 def test_a_page_that_we_crawled_is_ours_though_others_gave_it_to_us_too(tmp_path: Path, world: World) -> None:
     world.pictures.answers["/-.png"] = picture(9)  # its row comes first
     row = f"{world.pictures.origin}/-.png,川辺で遊ぶ子供たちの写真です,{world.site.origin}/"

@@ -448,8 +448,8 @@ def test_two_mirrors_in_one_recipe_are_told_apart(tmp_path: Path, mirror, page) 
     sources = [{"kind": "common_crawl", "snapshots": [name], "location": str(place)} for name, place in places]
     corpus = Corpus(str(tmp_path / "corpus"))
     made = [0, 0, 0]
-    for turn, given in enumerate((sources[:1], sources, sources)):
-        settings: Any = {"sources": given}
+    for turn, named in enumerate((sources[:1], sources, sources)):
+        settings: Any = {"sources": named}
         for stage in pipeline.stages(Recipe(name="x", corpus=corpus.url, **settings)):
             if stage.name in ("select", "extract"):
                 for part in pipeline.begin(stage, corpus)[0]:
