@@ -7,7 +7,6 @@ is bounded however many rows there are. Nothing here makes a request.
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -27,6 +26,7 @@ from waon_build.corpus import ROW_GROUP, Corpus, Part, PartWriter, fingerprint
 from waon_build.recipe import Recipe
 from waon_build.records import CANDIDATE, Counts, Reason, Tally, digest16, normalised
 from waon_build.rights.tombstones import Tombstones
+from waon_build.sql import in_row_groups, statements_of
 
 DUPLICATE_CANDIDATE = Reason(
     "duplicate_candidate",
@@ -141,7 +141,7 @@ class _Planning:
 
     def __init__(self, corpus: Corpus, part: Part, recipe: Recipe, path: str) -> None:
         self.corpus, self.part, self.text = corpus, part, recipe.filters.text
-        self.statements = _statements()
+        self.statements = statements_of(Path(__file__).with_name("plan.sql"))
         self.database = duckdb.connect(path)
 
     def __enter__(self) -> _Planning:
@@ -200,19 +200,8 @@ class _Planning:
                 writer.sample({name: row[name] for name in CANDIDATE.names}, row["reason"])
 
     def tables(self, name: str) -> Iterator[pa.Table]:
-        """The rows of a query in tables of ROW_GROUP rows: however DuckDB cuts them, the same row groups."""
-        waiting: list[pa.RecordBatch] = []
-        rows = 0
-        for batch in self._reader(name):
-            waiting.append(batch)
-            rows += batch.num_rows
-            while rows >= ROW_GROUP:
-                table = pa.Table.from_batches(waiting)
-                yield table.slice(0, ROW_GROUP).combine_chunks()
-                waiting = table.slice(ROW_GROUP).to_batches()
-                rows -= ROW_GROUP
-        if rows:
-            yield pa.Table.from_batches(waiting).combine_chunks()
+        """The rows of a query, in tables of ROW_GROUP rows."""
+        return in_row_groups(self._reader(name))
 
     def _reader(self, name: str) -> pa.RecordBatchReader:
         return self.database.sql(self.statements[name]).to_arrow_reader(ROW_GROUP)
@@ -320,9 +309,3 @@ def _write_file(writer: PartWriter, role: str, schema: pa.Schema, tables: Iterab
 def _rules(made_from: str) -> str:
     """What decides of repeats, by a generation's fingerprint."""
     return made_from.partition("-")[0]
-
-
-def _statements() -> dict[str, str]:
-    """The statements of `plan.sql` by name."""
-    pieces = re.split(r"^-- name: (\w+)$", Path(__file__).with_name("plan.sql").read_text("utf-8"), flags=re.MULTILINE)
-    return dict(zip(pieces[1::2], pieces[2::2], strict=True))
