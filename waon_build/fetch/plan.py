@@ -96,9 +96,9 @@ class Plan:
     def run(self, corpus: Corpus, part: Part) -> Tally:
         """Plan one generation: the same text parts, and the same earlier generations, give the same bytes.
 
-        What this generation has fetched already keeps its batch when it is planned again. What it let in by the same
-        rules stays in, though its caption be repeated by now in what came to its text parts: people may have judged
-        it."""
+        What this generation has fetched already keeps its batch when it is planned again. What it or a later one let in
+        by the same rules stays in, though its caption be repeated by now in what came to its text parts: people may
+        have judged it."""
         with corpus.write(self.name, part, PLANNED, dropped=CANDIDATE) as writer:
             with _Planning(corpus, part, self.recipe, f"{writer.folder}/plan.duckdb") as planning:
                 planning.run("candidates", "repeats", "known")
@@ -160,8 +160,9 @@ class _Planning:
         if not self.corpus.is_local:
             self.database.register_filesystem(self.corpus.fs)
         earlier = [name for name in self.corpus.parts("plan") if name < self.part.name]
-        before = self.corpus.tally("plan", self.part.name)
-        kept = [self.part.name] if before and _rules(before.fingerprint) == _rules(self.part.fingerprint) else []
+        rules = _rules(self.part.fingerprint)
+        not_earlier = [tally for tally in self.corpus.tallies("plan") if tally.part >= self.part.name]
+        kept = [tally.part for tally in not_earlier if _rules(tally.fingerprint) == rules]
         fetched = [name for name in self.corpus.parts("fetch") if name.startswith(f"{self.part.name}-")]
         elsewhere = [name for name in self.corpus.parts("fetch") if name not in fetched]
         self._view("text", "text", list(self.part.inputs), CANDIDATE)
