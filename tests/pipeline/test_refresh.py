@@ -279,6 +279,9 @@ def test_what_robots_txt_says_of_a_page_that_others_gave_us_is_not_said_of_its_p
     assert tally.units["page"].dropped == {"refused_by_robots_txt": 1}
     assert (tally.rows.kept, world.stones) == (3, [])
     assert world.site.asked_for("/") == []
+    world.site.answers["/robots.txt"] = Answer(b"User-agent: *\nAllow: /", kind="text/plain")
+    assert world.recheck().units["page"].dropped == {"refused_by_robots_txt": 1}
+    assert world.site.asked == [], "a refusal is final"
 
 
 def test_a_page_that_moved_to_another_port_or_scheme_of_its_host_is_heard(world: World) -> None:
