@@ -433,6 +433,13 @@ def test_a_trial_grows_without_making_again_what_it_has(run: Run, mirror, page) 
     assert run(first=5) == {"select": 3, "extract": 3}
 
 
+def test_a_trial_keeps_what_it_took_when_files_are_added(run: Run, mirror, page) -> None:
+    for number in reversed(range(8)):
+        mirror.add(CRAWL, pages(page, 1, site=f"s{number}"), index=f"{number:05d}")
+        run(first=1)
+        assert {row["page_url"] for row in run.rows("extract")} == {"https://s7.example/0"}
+
+
 def test_parts_cut_anew_leave_no_page_twice(run: Run, mirror, page) -> None:
     mirror.add(CRAWL, pages(page, 30))
     assert run(records_per_part=3)["extract"] == 4

@@ -86,7 +86,7 @@ class CommonCrawl:
         found: list[str] = []
         for name in self._names(asked):
             files = self._listing(asked, name)
-            found += sorted(files, key=digest16)[: self.settings.first] if self.settings.first else files
+            found += self._first(corpus, files, self.settings.first) if self.settings.first else files
         if not found:
             why = f" ({asked.problems[0]})" if asked.problems else ""
             raise InputError(
@@ -94,6 +94,15 @@ class CommonCrawl:
                 f"{why}: give {self._field}.snapshots those that are there, e.g. CC-MAIN-2025-13"
             )
         return found
+
+    def _first(self, corpus: Corpus, files: list[str], most: int) -> list[str]:
+        """A random few, the same in every run: what was taken stays when files are added."""
+        taken = self._taken(corpus)
+        return sorted(files, key=lambda path: (self.part_name(path) not in taken, digest16(path)))[:most]
+
+    def _taken(self, corpus: Corpus) -> set[str]:
+        """Names of the parts that are made from files, of this source or another."""
+        return set(corpus.parts("extract" if self.settings.read == "wat" else "select"))
 
     # --- which snapshots there are
 
@@ -148,7 +157,7 @@ class CommonCrawl:
             asked.is_silent |= isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile)
             return known.files if known else []
         if known is not None:  # what was taken stays
-            taken = set(corpus.parts("extract" if self.settings.read == "wat" else "select"))
+            taken = self._taken(corpus)
             there = set(files)
             files += [one for one in known.files if one not in there and self.part_name(one) in taken]
         corpus.put(self._place(corpus, name), gzip.compress(json.dumps([files, state]).encode(), mtime=0))
