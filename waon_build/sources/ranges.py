@@ -10,8 +10,9 @@ import io
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
@@ -163,13 +164,14 @@ def read_all(store: Store, ranges: Iterable[Range], at_once: int) -> Iterator[tu
     too much is let in nowhere for a while (Common Crawl answers 403): then nothing is gone."""
     latest: Range | None = None
     is_gone = False
-    for one, data in _answers(store, ranges, at_once):
-        if isinstance(data, bytes):
-            latest, is_gone = one, False
-        elif latest is not None and not is_gone:
-            _ask_again(store, latest)
-            is_gone = True
-        yield one, data
+    with closing(_answers(store, ranges, at_once)) as answers:
+        for one, data in answers:
+            if isinstance(data, bytes):
+                latest, is_gone = one, False
+            elif latest is not None and not is_gone:
+                _ask_again(store, latest)
+                is_gone = True
+            yield one, data
     if latest is not None and is_gone:
         _ask_again(store, latest)
 
@@ -181,7 +183,9 @@ def _ask_again(store: Store, one: Range) -> None:
         raise ConnectionError(f"{one.path}: {error}, for what it gave before: it lets nobody in for now") from error
 
 
-def _answers(store: Store, ranges: Iterable[Range], at_once: int) -> Iterator[tuple[Range, bytes | GoneError]]:
+def _answers(
+    store: Store, ranges: Iterable[Range], at_once: int
+) -> Generator[tuple[Range, bytes | GoneError], None, None]:
     with ThreadPoolExecutor(at_once, thread_name_prefix="ranges") as pool:
         under_way: deque[tuple[list[Range], Future[bytes]]] = deque()
         try:
