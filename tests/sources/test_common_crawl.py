@@ -368,6 +368,16 @@ def test_what_is_no_longer_listed_stays_and_what_is_no_longer_asked_for_goes(
     assert {row["page_url"] for row in run.rows("extract")} == {f"https://18.example/{n}" for n in range(0, 12, 3)}
 
 
+def test_a_file_that_its_snapshot_no_longer_lists_stays_when_it_was_taken(run: Run, mirror, page) -> None:
+    for number in range(2):
+        mirror.add(CRAWL, pages(page, 1, site=f"s{number}"), index=f"{number:05d}")
+    run()
+    (mirror.root / "crawl-data" / CRAWL / "cc-index-table.paths.gz").unlink()
+    mirror.add(CRAWL, pages(page, 1, site="s2"), index="00002")
+    assert run() == {"select": 1, "extract": 1}
+    assert len(run.corpus.parts("extract")) == 3
+
+
 def test_a_list_that_cannot_be_read_today_is_told_and_stops_nothing_that_is_known(
     tmp_path: Path, mirror, served, page, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -58,7 +58,7 @@ def served(site: Site) -> Iterator[Site]:
             self.send_header("Content-Type", "text/plain" if self.path.endswith(".txt") else "text/html; charset=utf-8")
             for name, value in site.headers.get(self.path, {}).items():
                 self.send_header(name, value)
-            if site.validators:
+            if site.validators and status != 304:  # some servers tell it once
                 self.send_header("ETag", etag)
             body = body if status == 200 else b""
             if status != 304:
