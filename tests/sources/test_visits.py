@@ -146,6 +146,8 @@ def test_a_later_visit_takes_new_and_changed_pages_as_a_part_of_its_own(
         ("/b", 200),
         ("/new", 200),
     ]
+    visit(tmp_path, site)
+    assert sorted(site.answered()) == [(path, unchanged) for path in ("/", "/a", "/a1", "/b", "/new")]
 
 
 def test_what_a_visit_took_is_known_to_all_that_follow(tmp_path: Path, site: Site) -> None:
