@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -174,6 +177,36 @@ def test_what_a_killed_run_left_half_written_is_swept_by_the_next_and_nothing_el
     write_lock(corpus, until=time.time() - 1)
     with corpus.alone():
         assert set(corpus.fs.ls(corpus.path("extract"), detail=False)) == committed
+
+
+HOLD_WRITE_AND_WAIT = textwrap.dedent("""
+    import json, sys, time
+    from waon_build.corpus import Corpus, Part
+    from waon_build.records import CANDIDATE, Candidate
+    corpus = Corpus(sys.argv[1], **json.loads(sys.argv[2]))
+    with corpus.alone(), corpus.write("extract", Part("one", "", "f1"), CANDIDATE) as writer:
+        corpus.put = lambda path, data: (print("now", flush=True), time.sleep(60))
+        writer.keep(Candidate(url="http://a.example/killed.jpg", caption="x", caption_source="alt"))
+        writer.commit()
+""")
+
+
+@pytest.mark.slow
+def test_a_run_killed_between_files_and_tally_is_followed_at_once_and_leaves_nothing(
+    corpus: Corpus, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-c", HOLD_WRITE_AND_WAIT, corpus.url, json.dumps(options)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"now\n"
+        process.kill()
+    assert corpus.parts("extract") == []
+    assert len(corpus.fs.ls(corpus.path("extract"), detail=False)) == 1, "the orphan lies there"
+    monkeypatch.setattr(lock, "HELD_FOR", 1.0)
+    with corpus.alone():
+        assert corpus.fs.ls(corpus.root, detail=False) == [corpus.path(".lock")], "swept"
+        commit(corpus, 1)
+    assert corpus.read("extract", "one")["caption"].to_pylist() == ["写真 0"]
 
 
 @pytest.mark.slow

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from waon_build import recipe
 from waon_build.recipe import Recipe, RecipeError
+from waon_build.source_settings import Source
 
 GOOD = """
 name: small
@@ -90,7 +92,9 @@ def test_every_field_of_a_recipe_says_what_it_is() -> None:
                 missing += undescribed(field.annotation, f"{prefix}{name}.")
         return missing
 
-    models = (Recipe, recipe.WarcSource, recipe.SiteSource, recipe.TableSource)
+    sources = get_args(get_args(Source)[0])
+    assert len(sources) == 4
+    models = (Recipe, *sources)
     assert [name for model in models for name in undescribed(model)] == []
 
 

@@ -46,9 +46,10 @@ from waon_build.fetch.politeness import Politeness
 from waon_build.fetch.recheck import Recheck
 from waon_build.fetch.stage import Fetch, Plan
 from waon_build.filters.stage import FilterImage, FilterText
-from waon_build.recipe import Recipe, SiteSource
+from waon_build.recipe import Recipe
 from waon_build.records import Counts, InputError, Tally, normalised
 from waon_build.rights.tombstones import Tombstones
+from waon_build.source_settings import SiteSource
 from waon_build.sources.page_rights import page_rights
 from waon_build.sources.select import Select, selecting
 from waon_build.sources.site import Crawl

@@ -14,8 +14,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from waon_build.recipe import CommonCrawlSource, Recipe, SiteSource, TableSource, WarcSource
+from waon_build.recipe import Recipe
 from waon_build.records import Reason
+from waon_build.source_settings import CommonCrawlSource, SiteSource, TableSource, WarcSource
 
 NOTICE = "<!-- Written by `make docs` from the code: edit there. -->\n"
 

@@ -47,7 +47,7 @@ def _outlook(recipe: Recipe, corpus: Corpus, problems: list[str]) -> Outlook:
             except InputError as error:
                 found.problems.append(str(error))
                 continue
-            found.pending[stage.name] = sum(not corpus.is_current(stage.name, part) for part in parts)
+            found.pending[stage.name] = len(corpus.pending(stage.name, parts))
             if stage.name == "extract":
                 found.sources.update((part.name, label) for part in parts if (label := _source_of(recipe, part)))
     return found

@@ -20,8 +20,9 @@ import waon_build.annotation.access  # noqa: F401 - its tables are part of the s
 from waon_build.annotation import database
 from waon_build.annotation.models import APPEND_ONLY, Table
 from waon_build.corpus import Corpus
-from waon_build.recipe import AnnotationSettings, Recipe, SiteSource
+from waon_build.recipe import AnnotationSettings, Recipe
 from waon_build.records import InputError
+from waon_build.source_settings import SiteSource
 
 
 def recipe(corpus: str, **annotation: object) -> Recipe:

@@ -17,8 +17,9 @@ from sqlalchemy.exc import DBAPIError
 import waon_build.annotation.access  # noqa: F401 - its tables are part of the schema
 from waon_build.annotation import database
 from waon_build.annotation.models import APPEND_ONLY, Table
-from waon_build.recipe import AnnotationSettings, Recipe, SiteSource
+from waon_build.recipe import AnnotationSettings, Recipe
 from waon_build.records import InputError
+from waon_build.source_settings import SiteSource
 
 
 @pytest.fixture

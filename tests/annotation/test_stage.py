@@ -19,9 +19,10 @@ from waon_build.annotation.questions import load
 from waon_build.annotation.stage import Route
 from waon_build.batches import BATCHES, PLANNED
 from waon_build.corpus import Corpus, Part
-from waon_build.recipe import AnnotationSettings, Recipe, SiteSource
+from waon_build.recipe import AnnotationSettings, Recipe
 from waon_build.records import CANDIDATE, CLUSTER, IMAGE, PAIR, Candidate, Image, InputError, pair_id
 from waon_build.rights.tombstones import Tombstones
+from waon_build.source_settings import SiteSource
 
 
 def recipe(corpus: Corpus, **annotation: Any) -> Recipe:

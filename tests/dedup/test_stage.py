@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from waon_build.corpus import SAMPLED_DROPS, Part
+from waon_build.corpus import Part
 from waon_build.dedup.phash import to_hex
 from waon_build.dedup.stage import Dedup
+from waon_build.part_writer import SAMPLED_DROPS
 from waon_build.records import CLUSTER, PAIR, InputError, Reason
 from waon_build.rights.tombstones import Tombstones
 

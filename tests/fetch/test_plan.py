@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waon_build.batches import candidates_of, images_of, list_batches
-from waon_build.corpus import ROW_GROUP, Corpus, Part
+from waon_build.corpus import Corpus, Part
 from waon_build.fetch.plan import Plan, packed
+from waon_build.part_writer import ROW_GROUP
 from waon_build.recipe import Recipe
 from waon_build.records import CANDIDATE, IMAGE, Candidate, Evidence, Image, InputError, Tally, normalised
 from waon_build.rights.tombstones import Tombstones

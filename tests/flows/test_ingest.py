@@ -26,8 +26,15 @@ def test_the_command_line_and_the_module_run_one_flow_with_a_task_for_each_part(
     tasks = prefect.post("task_runs/filter")
     assert Counter(task["state_type"] for task in tasks) == {"COMPLETED": len(parts)}
     assert sorted(f"{task['name'].split()[-1]}.tally.json" for task in tasks) == parts
-    (artifact,) = [one for one in prefect.post("artifacts/filter") if one["key"] == "funnel"]
-    assert json.loads(artifact["data"]) == shown["funnel"]
+    artifacts = {one["key"]: one["data"] for one in prefect.post("artifacts/filter")}
+    left = {key: json.loads(data) if isinstance(data, str) else data for key, data in artifacts.items()}
+    assert left["funnel"] == shown["funnel"]
+    assert sorted(f"{row['part']}.tally.json" for row in left["parts"]) == parts
+    assert all(Path(row["tally"]).exists() for row in left["parts"])
+    assert sum(row["rows"] for row in left["reasons"]) == sum(row["dropped"] for row in left["parts"]) > 0
+    assert {key: value for key, value in left.items() if key.startswith("progress-")} == {
+        f"progress-{task['name'].split()[0]}": 100 for task in tasks
+    }
 
     again = prefect.call(tmp_path, "-m", "flows.ingest", "demo.yaml")
     assert again.returncode == 0, again.stderr

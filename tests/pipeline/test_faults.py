@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +25,7 @@ from waon_build import due, pipeline, recipe
 from waon_build.corpus import Corpus
 from waon_build.recipe import Recipe
 from waon_build.records import InputError
+from waon_build.rights.tombstones import Tombstones
 
 PICTURES = 6
 
@@ -202,6 +203,19 @@ def test_a_corpus_that_turns_read_only_is_one_line_can_still_be_read_and_goes_on
         run(loaded)
         assert len(pipeline.queued(loaded)) == PICTURES
         assert half_written(disk / "corpus") == []
+
+
+def test_a_takedown_that_finds_no_room_is_one_line_and_loses_no_earlier_one(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    with small_disk(disk, 64):
+        corpus = Corpus(str(disk / "corpus"))
+        Tombstones.add(corpus, "host", "one.example", "asked for")
+        with suppress(OSError), (disk / "ballast").open("wb", buffering=0) as ballast:
+            while True:
+                ballast.write(bytes(512))
+        with pytest.raises(InputError, match=r"cannot be written \(No space left on device\): make room"):
+            Tombstones.add(corpus, "host", "two.example", "asked for " * 500)
+        assert [stone.value for stone in Tombstones.load(corpus).stones] == ["one.example"]
 
 
 # --- clocks

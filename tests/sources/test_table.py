@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from waon_build.recipe import TableSource
 from waon_build.records import InputError
+from waon_build.source_settings import TableSource
 from waon_build.sources import table
 
 ROWS = [{"url": f"http://a.example/{n}.jpg", "caption": f"写真、{n}\n枚目", "similarity": 0.5} for n in range(25)]

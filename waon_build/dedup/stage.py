@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from waon_build.corpus import SAMPLED_DROPS, Corpus, Part, fingerprint
+from waon_build.corpus import Corpus, Part, fingerprint
 from waon_build.dedup import evaluation
 from waon_build.dedup.clusters import Diameter, clusters
 from waon_build.dedup.hamming import Indexes, IndexPairs, Words
@@ -23,6 +23,7 @@ from waon_build.dedup.looks import Flags, Looks, same_picture_chunks
 from waon_build.dedup.pairs import Pairs, read_pairs
 from waon_build.dedup.phash import from_hex, to_hex
 from waon_build.dedup.runs import first_of_each, starts_of_runs
+from waon_build.part_writer import SAMPLED_DROPS
 from waon_build.recipe import Recipe
 from waon_build.records import CLUSTER, PAIR, InputError, Reason, Tally
 from waon_build.rights.tombstones import Tombstones

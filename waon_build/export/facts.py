@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import waon_build
 from waon_build.export.selection import Shard
 from waon_build.export.shards import WrittenFile
-from waon_build.recipe import CommonCrawlSource, Recipe, SiteSource
+from waon_build.recipe import Recipe
 from waon_build.records import Counts
+from waon_build.source_settings import CommonCrawlSource, SiteSource
 
 FILE = "release.json"
 

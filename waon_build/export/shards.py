@@ -16,9 +16,10 @@ from typing import IO, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from waon_build.corpus import ROW_GROUP, Corpus
+from waon_build.corpus import Corpus
 from waon_build.export.sample import SAMPLE, to_json
 from waon_build.export.selection import Shard
+from waon_build.part_writer import ROW_GROUP
 from waon_build.records import InputError
 
 BLOCK = tarfile.BLOCKSIZE

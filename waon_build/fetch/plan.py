@@ -22,7 +22,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from waon_build.batches import BATCHES, PLANNED
-from waon_build.corpus import ROW_GROUP, Corpus, Part, PartWriter, fingerprint
+from waon_build.corpus import Corpus, Part, fingerprint
+from waon_build.part_writer import ROW_GROUP, PartWriter
 from waon_build.recipe import Recipe
 from waon_build.records import CANDIDATE, Counts, Reason, Tally, digest16, normalised
 from waon_build.rights.tombstones import Tombstones

@@ -17,7 +17,7 @@ from typing import IO
 import pyarrow.compute as pc
 
 from waon_build.batches import Batch, candidates_of, list_batches
-from waon_build.corpus import Corpus, Part, PartWriter, fingerprint
+from waon_build.corpus import Corpus, Part, fingerprint
 from waon_build.due import is_due
 from waon_build.fetch.client import TAKEN_DOWN, Client
 from waon_build.fetch.decode import VERSION
@@ -26,6 +26,7 @@ from waon_build.fetch.origin import Origins
 from waon_build.fetch.plan import Plan
 from waon_build.fetch.politeness import Politeness, host_of
 from waon_build.fetch.spool import ImageTar, Place, Spool
+from waon_build.part_writer import PartWriter
 from waon_build.recipe import Recipe
 from waon_build.records import IMAGE, Image, Tally
 from waon_build.rights.tombstones import Tombstones

@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 
 from waon_build import languages
 from waon_build.batches import candidates_of, images_of, list_batches
-from waon_build.corpus import ROW_GROUP, Corpus, Part, fingerprint
+from waon_build.corpus import Corpus, Part, fingerprint
 from waon_build.filters.image import IMAGE_FAILED, image_rules, why_dropped
 from waon_build.filters.text import PERSONAL, PersonalData, TextFilter
+from waon_build.part_writer import ROW_GROUP
 from waon_build.recipe import Recipe
 from waon_build.records import CANDIDATE, IMAGE_IN_PAIR, PAIR, Image, Reason, Tally, pair_id
 

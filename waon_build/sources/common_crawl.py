@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 from waon_build import languages
 from waon_build.corpus import Corpus, part_name
-from waon_build.recipe import CommonCrawlSource, Recipe
+from waon_build.recipe import Recipe
 from waon_build.records import InputError, digest16
+from waon_build.source_settings import CommonCrawlSource
 from waon_build.sources.files import Files, lines_of
 from waon_build.sources.ranges import GoneError, Store
 

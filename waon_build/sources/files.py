@@ -10,9 +10,10 @@ from typing import IO, Any, NamedTuple
 
 import fsspec
 
-from waon_build.recipe import Recipe, SiteSource
+from waon_build.recipe import Recipe
 from waon_build.records import InputError
 from waon_build.rights.agent import AGENT, user_agent
+from waon_build.source_settings import SiteSource
 
 
 class File(NamedTuple):

@@ -20,7 +20,8 @@ import duckdb
 import pyarrow as pa
 from fsspec.spec import AbstractFileSystem
 
-from waon_build.corpus import ROW_GROUP, Corpus, Part, PartWriter, fingerprint
+from waon_build.corpus import Corpus, Part, fingerprint
+from waon_build.part_writer import ROW_GROUP, PartWriter
 from waon_build.recipe import Recipe
 from waon_build.records import Counts, InputError, Reason, Tally
 from waon_build.sources import wat

@@ -20,10 +20,12 @@ from datetime import timedelta
 from typing import Final, Protocol
 from urllib.parse import urljoin, urlsplit
 
-from waon_build.corpus import Corpus, Part, PartWriter, fingerprint, part_name
-from waon_build.recipe import Recipe, RecipeError, SiteSource
+from waon_build.corpus import Corpus, Part, fingerprint, part_name
+from waon_build.part_writer import PartWriter
+from waon_build.recipe import Recipe, RecipeError
 from waon_build.records import Reason, Reply, Tally
 from waon_build.rights.robots_txt import RobotsTxt
+from waon_build.source_settings import SiteSource
 from waon_build.sources.links import links, origin_of, same_site
 from waon_build.sources.page_archive import PageArchive
 from waon_build.sources.sitemap import MAX_BYTES as LONGEST_SITEMAP

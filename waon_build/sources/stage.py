@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from waon_build import languages
-from waon_build.corpus import Corpus, Part, PartWriter, fingerprint, part_name
-from waon_build.recipe import Recipe, TableSource, WarcSource
+from waon_build.corpus import Corpus, Part, fingerprint, part_name
+from waon_build.part_writer import PartWriter
+from waon_build.recipe import Recipe
 from waon_build.records import CANDIDATE, InputError, Reason, Tally, digest16
+from waon_build.source_settings import TableSource, WarcSource
 from waon_build.sources import common_crawl, table, warc, wat
 from waon_build.sources.archive import RECORD_UNREADABLE
 from waon_build.sources.common_crawl import CommonCrawl

@@ -19,8 +19,8 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from waon_build.recipe import TableSource
 from waon_build.records import Candidate, InputError, Reason
+from waon_build.source_settings import TableSource
 from waon_build.sources.addresses import absolute
 
 TABLE_ROW_UNREADABLE = Reason(
