@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from waon_build.corpus import ROW_GROUP
+from waon_build.part_writer import ROW_GROUP
 
 
 def statements_of(path: Path) -> dict[str, str]:
