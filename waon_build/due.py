@@ -14,6 +14,11 @@ SKEW: Final = timedelta(hours=1)
 
 
 def is_due(since: str, pause: timedelta) -> bool:
-    """Whether `pause` has passed since `since` (ISO 8601 with its zone), or no clock that is right can have said so."""
-    now, then = datetime.now(UTC), datetime.fromisoformat(since)
-    return then + pause <= now or then > now + SKEW
+    """Whether `pause` has passed since `since` (ISO 8601; without a zone, in UTC), or no clock that is right can have
+    said so. What is no date, as an archive may have any, counts as long past too."""
+    try:
+        then = datetime.fromisoformat(since)
+    except ValueError:
+        return True
+    passed = datetime.now(UTC) - then.replace(tzinfo=then.tzinfo or UTC)
+    return passed >= pause or passed < -SKEW

@@ -235,6 +235,11 @@ def test_a_date_in_the_future_blocks_nothing(since: timedelta, is_due: bool) -> 
     assert due.is_due(at, timedelta(hours=24)) is is_due
 
 
+@pytest.mark.parametrize("written", ["", "yesterday", "2025-13-45T99:99:99Z", "9999-12-31T23:59:59Z", "2025-03-01"])
+def test_what_an_archive_gives_for_a_date_blocks_nothing(written: str) -> None:
+    assert due.is_due(written, timedelta(days=30))
+
+
 # --- names
 
 

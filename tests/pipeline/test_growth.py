@@ -293,6 +293,23 @@ def test_a_caption_that_appended_rows_make_too_frequent_keeps_the_pairs_that_it_
     assert growing.table_of_pairs() == {}, "other rules are rules for all"
 
 
+def test_a_pair_that_comes_to_an_earlier_table_as_well_stays_though_its_caption_is_frequent_there(
+    growing: Growing,
+) -> None:
+    """A later generation let it in; it may have been judged."""
+    caption = "縁側で眠る猫"
+    limit = {"filters": {"text": {"max_repeats": 2, "max_repeats_per_host": 2}}}
+    for seed, name in ((1, "a.csv"), (2, "b.csv")):
+        growing.write(name, (growing.pictures.url(seed), caption))
+        growing.run(**limit)
+    before = growing.table_of_pairs()
+    assert sorted(before) == [f"{seed}-200.png {caption}" for seed in (1, 2)]
+    growing.write("a.csv", *((growing.pictures.url(seed), caption) for seed in (2, 3)))
+    growing.run(**limit)
+    assert growing.table_of_pairs().keys() == before.keys()
+    assert growing.run(**limit) == {}
+
+
 def test_a_picture_that_a_later_generation_has_is_not_asked_for_by_an_earlier_one(growing: Growing) -> None:
     growing.write("a.csv", (growing.pictures.url(1), "縁側で眠る猫"))
     growing.run()

@@ -279,6 +279,39 @@ def test_what_robots_txt_says_of_a_page_that_others_gave_us_is_not_said_of_its_p
     assert tally.units["page"].dropped == {"refused_by_robots_txt": 1}
     assert (tally.rows.kept, world.stones) == (3, [])
     assert world.site.asked_for("/") == []
+    world.site.answers["/robots.txt"] = Answer(b"User-agent: *\nAllow: /", kind="text/plain")
+    assert world.recheck().units["page"].dropped == {"refused_by_robots_txt": 1}
+    assert world.site.asked == [], "a refusal is final"
+
+
+def test_a_page_that_moved_to_another_port_or_scheme_of_its_host_is_heard(world: World) -> None:
+    """Most sites went from http to https."""
+    with served("127.0.0.1") as moved:
+        world.site.answers["/"] = Answer(status=301, headers={"Location": f"{moved.origin}/"})
+        moved.answers["/"] = Answer(b'<meta name="robots" content="noai">')
+        world.recheck()
+    assert [address for address, _ in world.stones] == [f"{world.site.origin}/"]
+
+
+def test_what_another_host_says_of_a_page_is_not_the_word_of_its_publisher(world: World) -> None:
+    """It may ask who we are, or tell that the site is being mended."""
+    world.site.answers["/"] = Answer(status=302, headers={"Location": f"{world.pictures.origin}/sorry"})
+    world.pictures.answers["/sorry"] = Answer(b'<meta name="robots" content="noindex">')
+    assert world.recheck().units["page"].dropped == {"left_the_site": 1}
+    assert world.stones == []
+
+
+def test_a_page_that_we_crawled_is_ours_though_others_gave_it_to_us_too(tmp_path: Path, world: World) -> None:
+    world.pictures.answers["/-.png"] = picture(9)  # its row comes first
+    row = f"{world.pictures.origin}/-.png,川辺で遊ぶ子供たちの写真です,{world.site.origin}/"
+    (tmp_path / "table.csv").write_text(f"url,caption,page_url\n{row}\n", encoding="utf-8")
+    world.settings["corpus"] = str(tmp_path / "other")
+    world.settings["sources"].append({"kind": "table", "paths": [str(tmp_path / "table.csv")]})
+    world.run(*UP_TO_DEDUP)
+    assert world.kept() == 4
+    world.site.answers["/robots.txt"] = Answer(b"User-agent: *\nDisallow: /", kind="text/plain")
+    world.recheck()
+    assert [address for address, _ in world.stones] == [f"{world.site.origin}/"]
 
 
 @pytest.mark.parametrize("status", [403, 404, 405, 500, 501])
@@ -308,6 +341,14 @@ def test_a_server_that_heeds_ranges_is_asked_for_one_byte(world: World) -> None:
     answer = world.pictures.answers["/0.png"]
     answer.status, answer.head, answer.body = 206, 405, b"x"
     assert world.recheck().rows.kept == 3
+
+
+def test_a_refusal_that_comes_with_one_byte_is_heard(world: World) -> None:
+    answer = world.pictures.answers["/0.png"]
+    answer.status, answer.head, answer.body = 206, 405, b"x"
+    answer.headers["X-Robots-Tag"] = "noai"
+    assert world.recheck().rows.dropped == {"refused_by_x_robots_tag": 1}
+    assert [address for address, _ in world.stones] == [f"{world.pictures.origin}/0.png"]
 
 
 @pytest.mark.parametrize("status", [404, 410])

@@ -38,11 +38,13 @@ class Run:
     def __init__(self, tmp_path: Path, location: object, **fields: Any) -> None:
         self.corpus = Corpus(str(tmp_path / "corpus"))
         self.location, self.fields = str(location), fields
+        self.extract: dict[str, Any] = {}
         self.recipe = self.made()
 
     def made(self) -> Recipe:
         source = {"kind": "common_crawl", "snapshots": [CRAWL], "location": self.location} | self.fields
-        return Recipe(name="x", corpus=self.corpus.url, sources=[source])  # type: ignore[list-item]
+        settings: Any = {"sources": [source], "extract": self.extract}
+        return Recipe(name="x", corpus=self.corpus.url, **settings)
 
     def __call__(self, **fields: Any) -> dict[str, int]:
         """Run; returns how many parts each stage had to make. fields: changed in the source."""
@@ -134,7 +136,7 @@ def test_whatever_an_index_says_or_leaves_out_a_row_goes_on_or_leaves_one_reason
             "content_mime_detected": mime,
             "content_languages": said,
             "warc_filename": None if place == "b" else "w.warc.gz",
-            "warc_record_offset": number,
+            "warc_record_offset": 10**6 - number,  # the last comes first in its WARC file
             "warc_record_length": length,
         }
         for number, (status, mime, said, length, place) in enumerate(drawn)
@@ -148,11 +150,29 @@ def test_whatever_an_index_says_or_leaves_out_a_row_goes_on_or_leaves_one_reason
     assert tally.rows.read == len(rows)
     assert [row["url"] for row in run.rows("select")] == [
         row["url"]
-        for row in rows
+        for row in reversed(rows)
         if (row["fetch_status"], row["content_mime_detected"]) == (200, "text/html")
         and (row["warc_filename"], row["warc_record_length"]) == ("w.warc.gz", 5)
         and "jpn" in (row["content_languages"] or "").split(",")[:among_first]
     ]
+
+
+def test_no_row_leads_out_of_the_location_or_before_a_file(run: Run, mirror, page) -> None:
+    (written,) = mirror.add("CC-MAIN-2024-10", [page("https://a.example/", JAPANESE.format(n=1, talk=TALK))])
+    (mirror.root.parent / "outside.warc.gz").write_bytes(written.warc.getvalue())
+    [(_, offset, length)] = written.places
+    (inside,) = (str(one.relative_to(mirror.root)) for one in mirror.root.rglob("*.warc.gz"))
+    places = [(inside, offset), ("../outside.warc.gz", offset), (inside, -length), (inside, 2**31 - 1)]
+    rows = [
+        {"url": "https://a.example/", "fetch_status": 200, "content_mime_type": "text/html"}
+        | {"content_languages": "jpn", "warc_record_length": length}
+        | {"warc_filename": name, "warc_record_offset": at}
+        for name, at in places
+    ]
+    mirror.add_index(CRAWL, rows)
+    run()
+    assert run.counts("select") == {"read": 4, "kept": 3, "no_location": 1}
+    assert run.counts("extract", "record") == {"read": 3, "kept": 1, "range_gone": 2}
 
 
 def test_every_reason_that_the_sql_gives_is_one_of_the_closed_list() -> None:
@@ -265,10 +285,25 @@ def test_wat_leaves_out_what_refuses_and_what_has_no_caption_before_a_page_is_re
     assert any(row["url"].endswith("/a.jpg") for row in run.rows("extract")), "the lazy address is in the page alone"
 
 
-def test_a_page_whose_place_wat_does_not_tell_is_left_out(run: Run, mirror, page, archives, wat_record) -> None:
+def test_more_images_of_a_page_are_looked_at_when_the_recipe_says_so(run: Run, mirror, page) -> None:
+    bare = f"<html lang=ja><title>港町</title><a href=/x>{TALK}</a><img src=a.jpg><img src=b.jpg alt=灯台の写真>"
+    mirror.add(CRAWL, [page("https://a.example/", bare)])
+    run.extract = {"max_candidates_per_page": 1}
+    run(select="wat")
+    assert run.counts("select")["page_without_captions"] == 1
+    run.extract = {}
+    assert run() == {"select": 1, "extract": 1}
+
+
+@pytest.mark.parametrize(
+    "place", [{"Gzip-Metadata": {}}, {"Offset": "-5"}, {"Offset": str(10**30)}], ids=["length", "before", "beyond"]
+)
+def test_a_page_whose_place_wat_does_not_tell_is_left_out(
+    place: dict[str, Any], run: Run, mirror, page, archives, wat_record
+) -> None:
     (written,) = mirror.add(CRAWL, pages(page, 1))
     told = wat_record(JAPANESE.format(n=1, talk=TALK))
-    del told["Container"]["Gzip-Metadata"]
+    told["Container"] |= place
     both = archives(written.name)
     both.add_record("https://a.example/", json.dumps(told))
     (path,) = mirror.root.rglob("*.wat.gz")
@@ -333,6 +368,16 @@ def test_what_is_no_longer_listed_stays_and_what_is_no_longer_asked_for_goes(
     assert {row["page_url"] for row in run.rows("extract")} == {f"https://18.example/{n}" for n in range(0, 12, 3)}
 
 
+def test_a_file_that_its_snapshot_no_longer_lists_stays_when_it_was_taken(run: Run, mirror, page) -> None:
+    for number in range(2):
+        mirror.add(CRAWL, pages(page, 1, site=f"s{number}"), index=f"{number:05d}")
+    run()
+    (mirror.root / "crawl-data" / CRAWL / "cc-index-table.paths.gz").unlink()
+    mirror.add(CRAWL, pages(page, 1, site="s2"), index="00002")
+    assert run() == {"select": 1, "extract": 1}
+    assert len(run.corpus.parts("extract")) == 3
+
+
 def test_a_list_that_cannot_be_read_today_is_told_and_stops_nothing_that_is_known(
     tmp_path: Path, mirror, served, page, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -364,6 +409,18 @@ def test_who_does_not_answer_for_one_snapshot_is_not_waited_for_at_the_next(
     assert asked == {"/collinfo.json", f"/crawl-data/{CRAWL}/cc-index-table.paths.gz"}
 
 
+def test_a_list_that_is_damaged_hides_no_other_snapshot(tmp_path: Path, mirror, served, page) -> None:
+    for snapshot in (CRAWL, "CC-MAIN-2025-18"):
+        mirror.add(snapshot, pages(page, 3, site=snapshot[-2:]))
+    place = mirror.root / "crawl-data" / CRAWL / "cc-index-table.paths.gz"
+    data = place.read_bytes()
+    place.write_bytes(data[:-8] + b"\0\0\0\0" + data[-4:])  # its checksum
+    run = Run(tmp_path, served.url, snapshots=["CC-MAIN-2025-*"])
+    assert run() == {"select": 1, "extract": 1}
+    place.write_bytes(data)
+    assert run() == {"select": 1, "extract": 1}
+
+
 def test_a_snapshot_without_an_index_yet_is_left_for_a_later_run(
     tmp_path: Path, mirror, served, page, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -386,6 +443,13 @@ def test_a_trial_grows_without_making_again_what_it_has(run: Run, mirror, page) 
     assert run(first=5) == {"select": 3, "extract": 3}
 
 
+def test_a_trial_keeps_what_it_took_when_files_are_added(run: Run, mirror, page) -> None:
+    for number in reversed(range(8)):
+        mirror.add(CRAWL, pages(page, 1, site=f"s{number}"), index=f"{number:05d}")
+        run(first=1)
+        assert {row["page_url"] for row in run.rows("extract")} == {"https://s7.example/0"}
+
+
 def test_parts_cut_anew_leave_no_page_twice(run: Run, mirror, page) -> None:
     mirror.add(CRAWL, pages(page, 30))
     assert run(records_per_part=3)["extract"] == 4
@@ -399,18 +463,18 @@ def test_two_mirrors_in_one_recipe_are_told_apart(tmp_path: Path, mirror, page) 
     mirror.add("CC-MAIN-2025-18", pages(page, 3, site="b"))
     places = [(CRAWL, from_first.root), ("CC-MAIN-2025-18", mirror.root)]
     sources = [{"kind": "common_crawl", "snapshots": [name], "location": str(place)} for name, place in places]
-    recipe = Recipe(name="x", corpus=str(tmp_path / "corpus"), sources=sources)  # type: ignore[arg-type]
-    corpus = Corpus(recipe.corpus)
-    made = [0, 0]
-    for turn in range(2):
-        for stage in pipeline.stages(recipe):
+    corpus = Corpus(str(tmp_path / "corpus"))
+    made = [0, 0, 0]
+    for turn, named in enumerate((sources[:1], sources, sources)):
+        settings: Any = {"sources": named}
+        for stage in pipeline.stages(Recipe(name="x", corpus=corpus.url, **settings)):
             if stage.name in ("select", "extract"):
                 for part in pipeline.begin(stage, corpus)[0]:
                     made[turn] += 1
                     stage.run(corpus, part)
     found = [row["page_url"] for part in corpus.parts("extract") for row in corpus.read("extract", part).to_pylist()]
     assert set(found) == {"https://a.example/0", "https://b.example/0"}
-    assert made == [4, 0]
+    assert made == [2, 2, 0], "what the first gave stays when the second comes"
 
 
 def accounts(run: Run) -> list[tuple[str, str, str]]:
@@ -502,6 +566,26 @@ def test_a_range_that_is_not_there_or_not_whole_costs_its_page_alone(tmp_path: P
     }
 
 
+@pytest.mark.parametrize("after", [1, 3, 9])
+def test_who_is_let_in_no_more_has_lost_no_page(after: int, tmp_path: Path, mirror, served, page) -> None:
+    """Common Crawl answers 403 to whoever asked for too much, for a day."""
+    mirror.add(CRAWL, pages(page, 30), per_file=3)  # ten files with one Japanese page each
+    run, asked = Run(tmp_path, served.url, requests=1), Counter[bool]()
+
+    def blocked(path: str) -> tuple[int, dict[str, str]] | None:
+        asked[path.endswith(".warc.gz")] += 1
+        return (403, {}) if asked[True] > after else None
+
+    served.answers = blocked
+    with pytest.raises(OSError, match=r"HTTP 403, for what it gave before"):
+        run()
+    assert run.corpus.parts("extract") == []
+    assert asked[True] == after + 2, "it is left alone as soon as that is known"
+    served.answers = lambda path: None
+    assert run() == {"select": 0, "extract": 1}
+    assert run.counts("extract", "record") == {"read": 10, "kept": 10}
+
+
 def test_where_nothing_can_be_had_the_part_fails_with_the_way_out(tmp_path: Path, mirror, served, page) -> None:
     mirror.add(CRAWL, pages(page))
     served.answers = lambda path: (403, {}) if path.endswith(".warc.gz") else None
@@ -531,11 +615,19 @@ def test_a_server_that_says_not_now_for_ever_fails_the_part_for_another_try(
     mirror.add(CRAWL, pages(page))
     served.answers = lambda path: (503, {"Retry-After": "0"}) if path.endswith(".warc.gz") else None
     run = Run(tmp_path, served.url)
-    with pytest.raises(OSError, match=r"warc\.gz: HTTP 503 \(asked 5 times\)"):
+    with pytest.raises(ConnectionError, match=r"warc\.gz: HTTP 503 \(asked 5 times\)"):
         run()
     assert run.corpus.parts("extract") == []
     served.answers = lambda path: None
     assert run() == {"select": 0, "extract": 1}
+
+
+def test_a_server_that_asks_for_a_long_pause_is_not_asked_again_before(tmp_path: Path, mirror, served, page) -> None:
+    mirror.add(CRAWL, pages(page, 1))
+    served.answers = lambda path: (429, {"Retry-After": "3600"}) if path.endswith(".warc.gz") else None
+    with pytest.raises(OSError, match=r"HTTP 429 \(asked 1 times\)"):
+        Run(tmp_path, served.url)()
+    assert len(served.of(".warc.gz")) == 1
 
 
 def test_a_server_that_sends_whole_files_is_refused(tmp_path: Path, mirror, page) -> None:

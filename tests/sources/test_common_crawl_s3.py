@@ -85,7 +85,7 @@ def test_a_bucket_becomes_pairs_in_a_bucket(fields: dict[str, Any], options, mir
 
     def run() -> dict[str, int]:
         made = {}
-        for stage in pipeline.stages(recipe):
+        for stage in (one for one in pipeline.stages(recipe) if one.name in pipeline.STAGES):
             parts, _ = pipeline.begin(stage, corpus)
             made[stage.name] = len(parts)
             for part in parts:

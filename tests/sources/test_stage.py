@@ -98,6 +98,13 @@ def test_a_missing_file_is_one_line_with_the_field(tmp_path: Path, corpus: Corpu
         extract(tmp_path / path).inputs(corpus)
 
 
+def test_an_empty_list_is_one_line_and_takes_nothing_back(tmp_path: Path, corpus: Corpus) -> None:
+    """Whoever writes it may not have come to its first line yet."""
+    (tmp_path / "all.paths").write_text("\n")
+    with pytest.raises(InputError, match=r"all\.paths: names no file: give sources\.0\.paths"):
+        extract(tmp_path / "all.paths").inputs(corpus)
+
+
 def test_the_stage_can_be_sent_to_another_process(tmp_path: Path, corpus: Corpus) -> None:
     stage = extract(table(tmp_path))
     assert pickle.loads(pickle.dumps(stage)).inputs(corpus) == stage.inputs(corpus)

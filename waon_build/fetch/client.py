@@ -110,16 +110,23 @@ class _Kind(NamedTuple):
     headers: dict[str, str]
 
 
+_PAGE: Final = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"}
 _IMAGE: Final = {"Accept": "image/webp,image/png,image/jpeg,image/*;q=0.8,*/*;q=0.5", "Accept-Encoding": "identity"}
 _KINDS: Final = {
     "image": _Kind("GET", _IMAGE),
     "head": _Kind("HEAD", _IMAGE),
     "first_byte": _Kind("GET", {**_IMAGE, "Range": "bytes=0-0"}),
-    "page": _Kind("GET", {"Accept": "text/html,application/xhtml+xml,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"}),
+    "page": _Kind("GET", _PAGE),
+    "page_again": _Kind("GET", _PAGE),
     "sitemap": _Kind("GET", {"Accept": "application/xml,text/plain,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"}),
     "rights": _Kind("GET", {"Accept": "text/plain,application/json,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"}),
 }
-_ON_ONE_SITE: Final = ("page", "sitemap")
+_STAYS_ON: Final[dict[str, Callable[[URL], object]]] = {
+    "page": URL.origin,
+    "sitemap": URL.origin,
+    "page_again": lambda url: (url.raw_host or "").removeprefix("www."),
+}
+"""What a redirect may not leave, by kind. A page that is known may have moved to https since."""
 _ROBOTS_REDIRECTS: Final = 5
 NOT_IMPLEMENTED: Final = 501
 """What many servers say to HEAD, however well they are."""
@@ -196,8 +203,9 @@ class Client:
         """Ask for `url`, and again within `settings.retries` for what may succeed.
 
         kind: `image`, or, on one site, `page` and `sitemap` (whose own X-Robots-Tag speaks of search results,
-        not of reading it): these two are not followed to another origin. `head` and `first_byte` ask whether an
-        image is still there: see `looking.py`. max_bytes: of the decoded body;
+        not of reading it): these two are not followed to another origin. `page_again` asks for a page that is known,
+        and follows it on its host alone; `head` and `first_byte` ask whether an image is still there: see
+        `looking.py`. max_bytes: of the decoded body;
         `settings.max_bytes` by default. withdrawn: whether an address was taken down, asked of every redirect.
         conditions: headers that ask `url` itself, and nothing it redirects to, for its body only if it has changed
         (RFC 9110, section 13): a status of 304 says that it has not."""
@@ -225,7 +233,8 @@ class Client:
                 return _ended(reply, TAKEN_DOWN)
             if asked in visited:
                 return _ended(reply, REDIRECT_LOOP)
-            if kind in _ON_ONE_SITE and any(asked.origin() != before.origin() for before in visited):
+            site_of = _STAYS_ON.get(kind)
+            if site_of and any(site_of(asked) != site_of(before) for before in visited):
                 return _ended(reply, LEFT_THE_SITE)
             visited.add(asked)
             rules = await self._rules(asked.origin())

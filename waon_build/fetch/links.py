@@ -100,8 +100,8 @@ def links_of(corpus: Corpus, part: str, pages: bool) -> list[Link]:
         found.setdefault(("image", row["url"]), Link("image", row["url"], since))
         if pages and row["page_url"]:
             is_ours = row["source"].startswith("crawl/")
-            page = Link("page", row["page_url"], row["captured_at"] or since, is_ours)
-            found.setdefault(("page", page.url), page)
+            page = found.get(("page", row["page_url"]), Link("page", row["page_url"], row["captured_at"] or since))
+            found["page", page.url] = page._replace(is_ours=page.is_ours or is_ours)
     return [found[key] for key in sorted(found)]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from waon_build.fetch.status import meaning
 from waon_build.fetch.transfer import ANSWER_MALFORMED, CONNECTION_FAILED
 from waon_build.records import Reply
 
@@ -32,6 +33,6 @@ async def look(client: Looks, url: str, withdrawn: Callable[[str], bool]) -> Rep
     is_bad_news = reply.status >= 400 and reply.status not in _IT_IS_BUSY
     if is_bad_news or reply.reason in (ANSWER_MALFORMED, CONNECTION_FAILED):
         reply = await client.get(url, kind="first_byte", max_bytes=0, withdrawn=withdrawn)
-        if reply.status in _PART_OF_IT:
+        if reply.status in _PART_OF_IT and reply.reason == meaning(reply.status)[0]:  # and no refusal came with it
             reply.reason, reply.retryable = "", False
     return reply

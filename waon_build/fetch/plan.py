@@ -7,7 +7,6 @@ is bounded however many rows there are. Nothing here makes a request.
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -28,6 +27,7 @@ from waon_build.part_writer import ROW_GROUP, PartWriter
 from waon_build.recipe import Recipe
 from waon_build.records import CANDIDATE, Counts, Reason, Tally, digest16, normalised
 from waon_build.rights.tombstones import Tombstones
+from waon_build.sql import in_row_groups, statements_of
 
 DUPLICATE_CANDIDATE = Reason(
     "duplicate_candidate",
@@ -97,9 +97,9 @@ class Plan:
     def run(self, corpus: Corpus, part: Part) -> Tally:
         """Plan one generation: the same text parts, and the same earlier generations, give the same bytes.
 
-        What this generation has fetched already keeps its batch when it is planned again. What it let in by the same
-        rules stays in, though its caption be repeated by now in what came to its text parts: people may have judged
-        it."""
+        What this generation has fetched already keeps its batch when it is planned again. What it or a later one let in
+        by the same rules stays in, though its caption be repeated by now in what came to its text parts: people may
+        have judged it."""
         with corpus.write(self.name, part, PLANNED, dropped=CANDIDATE) as writer:
             with _Planning(corpus, part, self.recipe, f"{writer.folder}/plan.duckdb") as planning:
                 planning.run("candidates", "repeats", "known")
@@ -142,7 +142,7 @@ class _Planning:
 
     def __init__(self, corpus: Corpus, part: Part, recipe: Recipe, path: str) -> None:
         self.corpus, self.part, self.text = corpus, part, recipe.filters.text
-        self.statements = _statements()
+        self.statements = statements_of(Path(__file__).with_name("plan.sql"))
         self.database = duckdb.connect(path)
 
     def __enter__(self) -> _Planning:
@@ -161,8 +161,9 @@ class _Planning:
         if not self.corpus.is_local:
             self.database.register_filesystem(self.corpus.fs)
         earlier = [name for name in self.corpus.parts("plan") if name < self.part.name]
-        before = self.corpus.tally("plan", self.part.name)
-        kept = [self.part.name] if before and _rules(before.fingerprint) == _rules(self.part.fingerprint) else []
+        rules = _rules(self.part.fingerprint)
+        not_earlier = [tally for tally in self.corpus.tallies("plan") if tally.part >= self.part.name]
+        kept = [tally.part for tally in not_earlier if _rules(tally.fingerprint) == rules]
         fetched = [name for name in self.corpus.parts("fetch") if name.startswith(f"{self.part.name}-")]
         elsewhere = [name for name in self.corpus.parts("fetch") if name not in fetched]
         self._view("text", "text", list(self.part.inputs), CANDIDATE)
@@ -201,19 +202,8 @@ class _Planning:
                 writer.sample({name: row[name] for name in CANDIDATE.names}, row["reason"])
 
     def tables(self, name: str) -> Iterator[pa.Table]:
-        """The rows of a query in tables of ROW_GROUP rows: however DuckDB cuts them, the same row groups."""
-        waiting: list[pa.RecordBatch] = []
-        rows = 0
-        for batch in self._reader(name):
-            waiting.append(batch)
-            rows += batch.num_rows
-            while rows >= ROW_GROUP:
-                table = pa.Table.from_batches(waiting)
-                yield table.slice(0, ROW_GROUP).combine_chunks()
-                waiting = table.slice(ROW_GROUP).to_batches()
-                rows -= ROW_GROUP
-        if rows:
-            yield pa.Table.from_batches(waiting).combine_chunks()
+        """The rows of a query, in tables of ROW_GROUP rows."""
+        return in_row_groups(self._reader(name))
 
     def _reader(self, name: str) -> pa.RecordBatchReader:
         return self.database.sql(self.statements[name]).to_arrow_reader(ROW_GROUP)
@@ -321,9 +311,3 @@ def _write_file(writer: PartWriter, role: str, schema: pa.Schema, tables: Iterab
 def _rules(made_from: str) -> str:
     """What decides of repeats, by a generation's fingerprint."""
     return made_from.partition("-")[0]
-
-
-def _statements() -> dict[str, str]:
-    """The statements of `plan.sql` by name."""
-    pieces = re.split(r"^-- name: (\w+)$", Path(__file__).with_name("plan.sql").read_text("utf-8"), flags=re.MULTILINE)
-    return dict(zip(pieces[1::2], pieces[2::2], strict=True))

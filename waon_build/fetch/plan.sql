@@ -4,7 +4,7 @@
 --   text          the candidates to plan (schema CANDIDATE)
 --   earlier       keys of the distinct pairs of earlier generations: caption_key, host_key, url_key
 --   earlier_plan  what earlier generations planned (schema PLANNED)
---   kept_before   what this generation planned when it was planned last, by the same rules (schema PLANNED)
+--   kept_before   what this generation and later ones planned last, by the same rules (schema PLANNED)
 --   fetched       what this generation has fetched already: url
 --   fetched_elsewhere  what the other generations have fetched: url
 -- Variables: per_host, in_all, generation, samples. Functions: normalised(caption), taken_down(url, page_url).

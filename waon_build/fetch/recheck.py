@@ -159,7 +159,7 @@ class Recheck:
         if link.kind == "image":
             reply = await look(client, link.url, withdrawn)
         else:
-            reply = await client.get(link.url, kind="page", max_bytes=self._max_page_bytes, withdrawn=withdrawn)
+            reply = await client.get(link.url, kind="page_again", max_bytes=self._max_page_bytes, withdrawn=withdrawn)
             if not reply.reason:
                 reply.rights += self._read_rights(reply.final_url, reply.headers, reply.body)
                 reply.reason = PAGE_REFUSES if any(said.refuses for said in reply.rights) else ""

@@ -87,7 +87,7 @@ class CommonCrawl:
         found: list[str] = []
         for name in self._names(asked):
             files = self._listing(asked, name)
-            found += sorted(files, key=digest16)[: self.settings.first] if self.settings.first else files
+            found += self._first(corpus, files, self.settings.first) if self.settings.first else files
         if not found:
             why = f" ({asked.problems[0]})" if asked.problems else ""
             raise InputError(
@@ -95,6 +95,15 @@ class CommonCrawl:
                 f"{why}: give {self._field}.snapshots those that are there, e.g. CC-MAIN-2025-13"
             )
         return found
+
+    def _first(self, corpus: Corpus, files: list[str], most: int) -> list[str]:
+        """A random few, the same in every run: what was taken stays when files are added."""
+        taken = self._taken(corpus)
+        return sorted(files, key=lambda path: (self.part_name(path) not in taken, digest16(path)))[:most]
+
+    def _taken(self, corpus: Corpus) -> set[str]:
+        """Names of the parts that are made from files, of this source or another."""
+        return set(corpus.parts("extract" if self.settings.read == "wat" else "select"))
 
     # --- which snapshots there are
 
@@ -146,10 +155,10 @@ class CommonCrawl:
             problem = f"{store.location}/{path} cannot be read: {_one_line(error)}"
             _tell(f"{problem}: {going_on}")
             asked.problems.append(problem)
-            asked.is_silent |= isinstance(error, OSError)
+            asked.is_silent |= isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile)
             return known.files if known else []
         if known is not None:  # what was taken stays
-            taken = set(corpus.parts("extract" if self.settings.read == "wat" else "select"))
+            taken = self._taken(corpus)
             there = set(files)
             files += [one for one in known.files if one not in there and self.part_name(one) in taken]
         corpus.put(self._place(corpus, name), gzip.compress(json.dumps([files, state]).encode(), mtime=0))
@@ -168,7 +177,7 @@ class CommonCrawl:
             files, state = json.loads(gzip.decompress(corpus.fs.cat_file(self._place(corpus, name))))
         except FileNotFoundError:
             return None
-        except (OSError, EOFError, ValueError, zlib.error):  # it can be had again
+        except (gzip.BadGzipFile, EOFError, ValueError, zlib.error):  # it can be had again
             return None
         return _Listing(files, state)
 
@@ -194,19 +203,18 @@ def sources(recipe: Recipe) -> list[CommonCrawl]:
 
 def _keys(recipe: Recipe) -> dict[int, str]:
     """The key of each source that is Common Crawl's, by its place in the recipe. Where the files are is no part of
-    it, as a mirror has the same ones, unless two sources differ in nothing else."""
-    chosen: dict[int, tuple[str, str]] = {}
+    it, as a mirror has the same ones, unless a source before it differs in nothing else."""
+    keys: dict[int, str] = {}
+    places: dict[str, str] = {}
     for index, source in enumerate(recipe.sources):
         if isinstance(source, CommonCrawlSource):
             wanted: list[str] = [source.select, source.read]
             if source.select == "index":
                 wanted += [*_languages(source, recipe), str(source.among_first)]
-            chosen[index] = (" ".join(wanted), source.location)
-    places = {wanted: {place for other, place in chosen.values() if other == wanted} for wanted, _ in chosen.values()}
-    return {
-        index: digest16(wanted, *([place] if len(places[wanted]) > 1 else []))[:6]
-        for index, (wanted, place) in chosen.items()
-    }
+            said = " ".join(wanted)
+            is_another = places.setdefault(said, source.location) != source.location
+            keys[index] = digest16(said, *([source.location] if is_another else []))[:6]
+    return keys
 
 
 def _languages(source: CommonCrawlSource, recipe: Recipe) -> tuple[str, ...]:

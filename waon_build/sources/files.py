@@ -85,8 +85,10 @@ class Files:
 
     def _expanded(self, path: str, prefix: str) -> Iterator[File]:
         if path.removesuffix(".gz").endswith((".paths", ".txt")):
-            for line in self.lines(path):
-                yield self._file(prefix + line)
+            lines = self.lines(path)
+            if not lines:  # or all that came of it would be taken back
+                raise InputError(f"{path}: names no file: give {self._field} a list of files that are there")
+            yield from (self._file(prefix + line) for line in lines)
         elif any(char in path for char in "*?["):
             fs, pattern = self.system(path)
             found = sorted(fs.glob(pattern))

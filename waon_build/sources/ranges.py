@@ -10,8 +10,9 @@ import io
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
@@ -73,12 +74,12 @@ class Store:
 
     def read(self, path: str, start: int, end: int) -> bytes:
         """Bytes `start` to `end` of a file: fewer when it ends before. Raises GoneError, InputError when the server
-        knows no ranges, and OSError when it was asked TRIES times and may still answer later."""
-        return _tried(path, lambda: self._read(f"{self._root}/{path}", start, end))
+        knows no ranges, and OSError when it was asked TRIES times, or asks for a long pause: it may answer later."""
+        return _tried(path, lambda: self._read(self._at(path), start, end))
 
     def info(self, path: str) -> dict[str, Any]:
         """What the store tells of a file: `size`, and what changes with it. Raises as `read` does."""
-        return _tried(path, lambda: dict(self._fs.info(f"{self._root}/{path}")))
+        return _tried(path, lambda: dict(self._fs.info(self._at(path))))
 
     def size(self, path: str) -> int:
         """Bytes of a file. Raises as `read` does."""
@@ -89,12 +90,18 @@ class Store:
 
     def whole(self, path: str) -> bytes:
         """All bytes of a file. Raises as `read` does."""
-        return _tried(path, lambda: bytes(self._fs.cat_file(f"{self._root}/{path}")))
+        return _tried(path, lambda: bytes(self._fs.cat_file(self._at(path))))
 
     def folders(self, path: str) -> list[str]:
         """The names of what lies in a folder. Raises as `read` does."""
-        found = _tried(path, lambda: list(self._fs.ls(f"{self._root}/{path}", detail=False, refresh=True)))
+        found = _tried(path, lambda: list(self._fs.ls(self._at(path), detail=False, refresh=True)))
         return sorted(str(one).rstrip("/").rsplit("/", 1)[-1] for one in found)
+
+    def _at(self, path: str) -> str:
+        """Where a file is. An index may say anything, and gets nothing from beside the location."""
+        if ".." in path.split("/"):
+            raise GoneError("it is not below the location")
+        return f"{self._root}/{path}"
 
     def _read(self, path: str, start: int, end: int) -> bytes:
         if not isinstance(self._fs, HTTPFileSystem):
@@ -135,7 +142,7 @@ class RemoteFile(io.RawIOBase):
         try:
             data = self._store.read(self._path, self._at, end)
             if not data:
-                raise OSError(
+                raise ConnectionError(
                     f"{self._path}: ends at {self._at} bytes, before the {self.size} that it was said to have"
                 )
         except Exception as error:
@@ -153,7 +160,32 @@ def buffered(store: Store, path: str) -> io.BufferedReader:
 
 def read_all(store: Store, ranges: Iterable[Range], at_once: int) -> Iterator[tuple[Range, bytes | GoneError]]:
     """Each range with its bytes, or why there are none, in order. at_once: requests under way. Raises as
-    `Store.read` does, except GoneError."""
+    `Store.read` does, except GoneError; and OSError when the store refuses by now what it gave before. Who asks for
+    too much is let in nowhere for a while (Common Crawl answers 403): then nothing is gone."""
+    latest: Range | None = None
+    is_gone = False
+    with closing(_answers(store, ranges, at_once)) as answers:
+        for one, data in answers:
+            if isinstance(data, bytes):
+                latest, is_gone = one, False
+            elif latest is not None and not is_gone:
+                _ask_again(store, latest)
+                is_gone = True
+            yield one, data
+    if latest is not None and is_gone:
+        _ask_again(store, latest)
+
+
+def _ask_again(store: Store, one: Range) -> None:
+    try:
+        store.read(one.path, one.offset, one.end)
+    except GoneError as error:
+        raise ConnectionError(f"{one.path}: {error}, for what it gave before: it lets nobody in for now") from error
+
+
+def _answers(
+    store: Store, ranges: Iterable[Range], at_once: int
+) -> Generator[tuple[Range, bytes | GoneError], None, None]:
     with ThreadPoolExecutor(at_once, thread_name_prefix="ranges") as pool:
         under_way: deque[tuple[list[Range], Future[bytes]]] = deque()
         try:
@@ -180,7 +212,7 @@ def _pieces(span: list[Range], answer: Future[bytes]) -> Iterator[tuple[Range, b
 
 
 def _tried(path: str, call: Callable[[], Result]) -> Result:
-    """What `call` returns, tried again with backoff, as long as the server asks, while the cause may pass."""
+    """What `call` returns, tried again with backoff, or when the server says, while the cause may pass."""
     for attempt in range(1, TRIES + 1):
         try:
             return call()
@@ -195,9 +227,10 @@ def _tried(path: str, call: Callable[[], Result]) -> Result:
                     f"{path}: cannot be read by ranges ({_one_line(cause)}): mend the source's `location` or its "
                     "`storage_options` (a public bucket wants `anon: true`)"
                 ) from error
-            if attempt == TRIES:
-                raise OSError(f"{path}: {_one_line(cause)} (asked {TRIES} times)") from error
-            time.sleep(_wait(cause, attempt))
+            wait = _wait(cause, attempt)
+            if attempt == TRIES or wait > _LONGEST_WAIT:
+                raise ConnectionError(f"{path}: {_one_line(cause)} (asked {attempt} times)") from error
+            time.sleep(wait)
     raise AssertionError("every try returns or raises")
 
 
@@ -229,8 +262,8 @@ def _wait(error: BaseException, attempt: int) -> float:
     """Seconds: what the server says in Retry-After, or twice as long each time."""
     headers = getattr(error, "headers", None) or {}
     asked = headers.get("Retry-After", "")
-    if asked.isdigit():
-        return min(float(asked), _LONGEST_WAIT)
+    if asked.isdecimal():
+        return float(asked)
     return min(2.0 ** (attempt - 1), _LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 - only spreads requests
 
 

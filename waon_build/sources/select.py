@@ -28,6 +28,7 @@ from waon_build.sources import wat
 from waon_build.sources.common_crawl import CommonCrawl, sources
 from waon_build.sources.declared import could_be_in
 from waon_build.sources.ranges import GAP, GoneError, RemoteFile, Store, buffered
+from waon_build.sql import in_row_groups, statements_of
 
 
 def _reason(word: str, what: str, why: str, setting: str = "") -> Reason:
@@ -102,6 +103,8 @@ class Select:
         parts = []
         for source in selecting(self.recipe):
             settings = [source.key, self.recipe.language, self.recipe.extract.max_page_bytes]
+            if source.settings.select == "wat":  # which looks at so many images for a caption
+                settings.append(self.recipe.extract.max_candidates_per_page)
             for path in source.paths(corpus):
                 made_from = fingerprint(self.name, self.version, settings, [path])
                 parts.append(Part(source.part_name(path), f"{source.index}:{path}", made_from))
@@ -178,7 +181,8 @@ class _Index:
             f"AND coalesce(warc_record_length, 0) BETWEEN 1 AND {longest}",
         }
         self._file = pieces["file"]
-        self._statements = {name: text.format(**pieces) for name, text in _statements().items()}
+        statements = statements_of(Path(__file__).with_name("select.sql"))
+        self._statements = {name: text.format(**pieces) for name, text in statements.items()}
         self._database = duckdb.connect(
             config={
                 "autoinstall_known_extensions": False,
@@ -214,20 +218,9 @@ class _Index:
         return [dict(zip(names, row, strict=True)) for row in self._asked(self._statements["samples"])]
 
     def selected(self) -> Iterator[pa.Table]:
-        """The locations, in tables of ROW_GROUP rows: however DuckDB cuts them, the same row groups."""
-        waiting: list[pa.RecordBatch] = []
-        rows = 0
+        """The locations, in tables of ROW_GROUP rows."""
         with self._readable():
-            for batch in self._database.sql(self._statements["selected"]).to_arrow_reader(ROW_GROUP):
-                waiting.append(batch)
-                rows += batch.num_rows
-                while rows >= ROW_GROUP:
-                    table = pa.Table.from_batches(waiting)
-                    yield table.slice(0, ROW_GROUP).combine_chunks()
-                    waiting = table.slice(ROW_GROUP).to_batches()
-                    rows -= ROW_GROUP
-        if rows:
-            yield pa.Table.from_batches(waiting).combine_chunks()
+            yield from in_row_groups(self._database.sql(self._statements["selected"]).to_arrow_reader(ROW_GROUP))
 
     def _asked(self, statement: str) -> list[Any]:
         with self._readable():
@@ -285,10 +278,3 @@ def _is_ours(languages: tuple[str, ...], among_first: int) -> str:
         return " OR ".join(f"content_languages LIKE '{code}%'" for code in languages)
     codes = ", ".join(f"'{code}'" for code in languages)
     return f"list_has_any(string_split(content_languages, ',')[:{among_first}], [{codes}])"
-
-
-def _statements() -> dict[str, str]:
-    """The statements of `select.sql` by name."""
-    text = Path(__file__).with_name("select.sql").read_text("utf-8")
-    pieces = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
-    return dict(zip(pieces[1::2], pieces[2::2], strict=True))

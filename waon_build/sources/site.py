@@ -60,7 +60,7 @@ LONGEST_PAGE: Final = 20_000_000
 AT_ONCE: Final = 8
 """Pages asked for ahead of the one being taken; how many really are under way is the client's to say."""
 ASKED_PER_PAGE: Final = 4
-"""Addresses asked at most are this many times `max_pages`: a site of endless errors ends too."""
+"""Addresses asked at most are this many times `max_pages` and the pages known: a site of endless errors ends too."""
 MOST_SITEMAPS: Final = 50
 
 _HTML = ("text/html", "application/xhtml+xml")
@@ -125,14 +125,15 @@ class Crawl:
         visits = by_site(corpus.tallies(self.name)).get(site_of(part.name), [])
         before = [visit for visit in visits if visit.part < part.name]
         same_scope = bool(before) and scope_of(before[-1].fingerprint) == scope_of(part.fingerprint)
-        return asyncio.run(self._crawl(corpus, part, site, known_before(corpus, part, visits), same_scope))
+        nothing_behind = same_scope and before[-1].rows.kept < site.max_pages
+        return asyncio.run(self._crawl(corpus, part, site, known_before(corpus, part, visits), nothing_behind))
 
-    async def _crawl(self, corpus: Corpus, part: Part, site: _Site, known: Known, same_scope: bool) -> Tally:
+    async def _crawl(self, corpus: Corpus, part: Part, site: _Site, known: Known, nothing_behind: bool) -> Tally:
         with corpus.write(self.name, part, PAGE) as writer:
             with writer.open_file("pages", "warc.gz") as file:
                 archive = PageArchive(file, part.name, self._recipe.fetch.contact or "")
                 async with self._asker() as asker:
-                    visit = _Visit(site, asker, writer, archive, known, same_scope)
+                    visit = _Visit(site, asker, writer, archive, known, nothing_behind)
                     await visit.run()
             if visit.came_to_nothing:
                 writer.problem(f"{site.origin}: gave no page, for a cause that may pass: the next run asks again")
@@ -141,14 +142,15 @@ class Crawl:
 
 
 class _Visit:
-    """The crawl of one site: what has been seen, what comes next. known: by earlier visits. same_scope: the last
-    of which had the same seeds and limits, so that nothing is behind the links of an unchanged page."""
+    """The crawl of one site: what has been seen, what comes next. known: by earlier visits. nothing_behind: the
+    links of an unchanged page, as the last of them had the same seeds and limits and came to the end of the site."""
 
     def __init__(
-        self, site: _Site, asker: Asker, writer: PartWriter, archive: PageArchive, known: Known, same_scope: bool
+        self, site: _Site, asker: Asker, writer: PartWriter, archive: PageArchive, known: Known, nothing_behind: bool
     ) -> None:
         self._site, self._asker, self._writer, self._archive = site, asker, writer, archive
-        self._known, self._same_scope = known, same_scope
+        self._known, self._nothing_behind = known, nothing_behind
+        self._most_asked = (site.max_pages + len(known.asked)) * ASKED_PER_PAGE
         self._seen: set[str] = set()
         self._taken: set[str] = set()
         self._may_pass = False
@@ -186,14 +188,15 @@ class _Visit:
                 answer.cancel()
 
     async def _ask(self, url: str) -> Reply:
-        page = self._known.asked.get(url) if self._same_scope else None
+        page = self._known.asked.get(url) if self._nothing_behind else None
         conditions = page.conditions if page else {}
         return await self._asker.get(url, kind="page", max_bytes=LONGEST_PAGE, conditions=conditions)
 
     def _take(self, url: str, reply: Reply, depth: int) -> list[str]:
         """Write one page, or the reason why not, and return the addresses it is the first to link to."""
         asked = self._known.asked.get(url)
-        if reply.status == 304 and asked:  # nobody else was asked on a condition
+        # Nobody else was asked on a condition; and a refusal comes with 304 too.
+        if reply.status == 304 and asked and not reply.reason.startswith("refused_by"):
             page, sha256 = asked.url, asked.sha256
             reason: str = PAGE_TAKEN_ALREADY if page in self._taken else PAGE_UNCHANGED
         else:
@@ -223,7 +226,7 @@ class _Visit:
         if reason in ("", PAGE_UNCHANGED):
             self._seen.add(page)
             self._taken.add(page)
-        leads_on = not reason or (reason == PAGE_UNCHANGED and not self._same_scope)
+        leads_on = not reason or (reason == PAGE_UNCHANGED and not self._nothing_behind)
         return self._new(links(reply, self._site.origin)) if leads_on and depth < self._site.max_depth else []
 
     def _no_page(self, page: str, reply: Reply, sha256: str) -> str:
@@ -240,7 +243,7 @@ class _Visit:
         """Those not seen before, as many as may still be asked."""
         fresh = []
         for url in urls:
-            if len(self._seen) >= self._site.max_pages * ASKED_PER_PAGE:
+            if len(self._seen) >= self._most_asked:
                 break
             if url not in self._seen and url not in self._known.refused:
                 self._seen.add(url)
@@ -256,7 +259,7 @@ class _Visit:
         known = set(to_read)
         pages: dict[str, None] = {}
         for _ in range(MOST_SITEMAPS):
-            if not to_read or len(pages) >= self._site.max_pages * ASKED_PER_PAGE:
+            if not to_read or len(pages) >= self._most_asked:
                 break
             reply = await self._asker.get(to_read.popleft(), kind="sitemap", max_bytes=LONGEST_SITEMAP)
             if reply.reason:

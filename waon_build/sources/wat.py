@@ -122,9 +122,9 @@ class _Wat(Archive[Read]):
             return reason
         if "HTML-Metadata" not in response:
             return NOT_HTML
-        archive, offset = container.get("Filename", ""), int(container.get("Offset", 0))
+        archive, (offset, length) = container.get("Filename", ""), _place(container)
         page = self._page(url, headers, response["HTML-Metadata"], f"{archive or os.path.basename(self.name)}@{offset}")
-        return Read(url, page, archive, offset, _length(container), about.get("WARC-Date", ""))
+        return Read(url, page, archive, offset, length, str(about.get("WARC-Date", "")))
 
     def _page(self, url: str, headers: list[Header], html: Json, source: str) -> Page:
         if is_filed_elsewhere(url, self.language):
@@ -150,7 +150,7 @@ class _Wat(Archive[Read]):
 
 
 def _loaded(text: str) -> Json:
-    record: Json = json.loads(text)
+    record: Json = json.loads(text.replace("\\u0000", "\\ufffd"))  # as a browser reads it, and no database holds it
     if "\\ud" in text.lower():  # an escape may spell half a character, which no table can hold
         record = json.loads(json.dumps(record, ensure_ascii=False).encode("utf-8", "replace"))
     return record
@@ -164,11 +164,17 @@ def _headers(headers: Json) -> list[Header]:
     return found
 
 
-def _length(container: Json) -> int:
-    """Bytes of the gzip member that holds the page in its WARC file."""
+_LONGEST_FILE = 1 << 40
+"""Bytes of a WARC file; real ones have a thousandth of that."""
+
+
+def _place(container: Json) -> tuple[int, int]:
+    """Offset and length of the gzip member that holds the page in its WARC file, bytes; length is 0 when they are not
+    said, or cannot be."""
     gzip = container.get("Gzip-Metadata", {})
     lengths = [gzip.get(f"{piece}-Length") for piece in ("Header", "Deflate", "Footer")]
-    return sum(map(int, lengths)) if all(lengths) else 0
+    offset, length = int(container.get("Offset", 0)), sum(map(int, lengths)) if all(lengths) else 0
+    return (offset, length) if 0 <= offset < _LONGEST_FILE and 0 <= length < _LONGEST_FILE else (0, 0)
 
 
 def _root_language(metas: list[Attributes]) -> str:
