@@ -1,6 +1,8 @@
 # One way to do each habit. `make demo` and `make test` need Python 3.11 or newer and a package index, nothing else.
 PYTHON ?= python3
 VENV := .venv
+# Slow tests wait more than they compute: for servers, and for hosts that do not answer.
+SLOW_AT_ONCE ?= $(shell expr $$(nproc) + 1)
 BIN := $(VENV)/bin
 
 .PHONY: demo test test-fast test-labelstudio test-potato lint docs bench constraints clean
@@ -10,7 +12,7 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev lint
 	$(BIN)/pytest -m "not slow" -n auto
-	$(BIN)/pytest -m slow -n auto
+	$(BIN)/pytest -m slow -n $(SLOW_AT_ONCE) --dist worksteal
 
 test-fast: $(VENV)/installed-dev
 	$(BIN)/pytest -m "not slow" -n auto -x
