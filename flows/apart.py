@@ -19,7 +19,7 @@ def nothing(part: Part) -> Collection[str]:
     return ()
 
 
-class Turns:
+class Waiting:
     """The parts of a stage, in their order where that can be. at_once: parts under way at most."""
 
     def __init__(self, parts: Iterable[Part], at_once: int, apart: KeptApart = nothing) -> None:

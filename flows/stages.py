@@ -20,7 +20,7 @@ from prefect.states import Crashed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import engines, runtime
-from flows.apart import Turns
+from flows.apart import Waiting
 from flows.report import Report
 from waon_build import pipeline
 from waon_build.corpus import Corpus, Part, Stage
@@ -103,16 +103,16 @@ def run_stage(
     if not parts:
         return
     report.begin(stage.name, len(parts))
-    turns = Turns(parts, engine.at_once(stage), engine.apart(stage, corpus))
+    waiting = Waiting(parts, engine.at_once(stage), engine.apart(stage, corpus))
     ended: SimpleQueue[tuple[Part, PrefectFuture[Any]]] = SimpleQueue()
     failed: dict[str, BaseException] = {}
-    while turns:
-        while (part := turns.begin()) is not None:
+    while waiting:
+        while (part := waiting.begin()) is not None:
             options = make_part.with_options(task_run_name=f"{stage.name} {part.name}", **_tries(recipe.runtime))
             future = engine.submit(options, engine.work(stage, corpus, part))
             future.add_done_callback(partial(_put, ended, part))
         part, future = ended.get()
-        turns.end(part)
+        waiting.end(part)
         made = _outcome(future)
         if isinstance(made, Tally):
             runtime.watcher().part(stage.name, made)
