@@ -14,11 +14,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, select, update
 
+from waon_build.annotation import events
 from waon_build.annotation.copies import copy
 from waon_build.annotation.database import writing
-from waon_build.annotation.models import UNLIMITED, Annotation, Event, Kind, Lease, State, Task, live
+from waon_build.annotation.models import UNLIMITED, Annotation, Kind, Lease, State, Task, live
 from waon_build.annotation.quality import is_right
 from waon_build.annotation.questions import AnswerError, Questions, load
 from waon_build.annotation.reports import is_pulled
@@ -91,7 +92,7 @@ def add(
     task_id = copy(connection, source, kind, UNLIMITED, key)
     again = {"key": key, "state": State.OPEN, "wanted": UNLIMITED}
     connection.execute(update(Task).where(Task.id == task_id).values(again))
-    _record(connection, f"{kind} made", task_id, {"pair_id": pair_id, "key": key}, by, now)
+    events.record(connection, now, by, f"{kind} made", str(task_id), {"pair_id": pair_id, "key": key})
     return task_id
 
 
@@ -106,7 +107,7 @@ def remove(connection: Connection, task_id: int, now: datetime, by: str = "") ->
     if connection.execute(closed).rowcount == 0:
         return
     connection.execute(delete(Lease).where(Lease.task_id == task_id))
-    _record(connection, "gold removed", task_id, {}, by, now)
+    events.record(connection, now, by, "gold removed", str(task_id), {})
 
 
 def listing(connection: Connection, questions: Questions) -> list[GoldTask]:
@@ -176,7 +177,3 @@ def _line(where: str, line: str, questions: Questions) -> tuple[str, Kind, dict[
         return pair_id, Kind(kind), checked_key(questions, data)
     except AnswerError as error:
         raise InputError(f"{where}: {error}") from error
-
-
-def _record(connection: Connection, verb: str, task_id: int, detail: dict[str, Any], by: str, now: datetime) -> None:
-    connection.execute(insert(Event), {"at": now, "actor": by, "verb": verb, "subject": str(task_id), "detail": detail})

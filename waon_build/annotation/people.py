@@ -17,13 +17,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from waon_build.annotation import order
+from waon_build.annotation import events, order
 from waon_build.annotation.access import Consent, Declared, Invitation, Session
 from waon_build.annotation.database import inserting
 from waon_build.annotation.models import (
     Annotation,
     Annotator,
-    Event,
     Lease,
     Report,
     ReportOutcome,
@@ -108,7 +107,7 @@ def invite(connection: Connection, now: datetime, annotator: str, days: float = 
     token = secrets.token_hex(32)
     row = {"digest": _digest(token), "annotator_id": annotator, "created_at": now}
     connection.execute(insert(Invitation), {**row, "expires_at": now + timedelta(days=days)})
-    _record(connection, now, by, "invited", annotator, {})
+    events.record(connection, now, by, "invited", annotator, {})
     return token
 
 
@@ -196,7 +195,8 @@ def set_standing(
     if standing == Standing.BLOCKED:
         sign_out_everywhere(connection, annotator)
         _give_back(connection, annotator)
-    _record(connection, now, by, "standing", annotator, {"from": before.standing, "to": standing, "because": because})
+    change = {"from": before.standing, "to": standing, "because": because}
+    events.record(connection, now, by, "standing", annotator, change)
 
 
 def set_role(connection: Connection, annotator: str, role: Role, by: str, now: datetime) -> None:
@@ -207,7 +207,7 @@ def set_role(connection: Connection, annotator: str, role: Role, by: str, now: d
     if before.role != role:
         connection.execute(update(Annotator).where(Annotator.id == annotator).values(role=role))
         _give_back(connection, annotator)  # an adjudicator's task is none for an annotator
-        _record(connection, now, by, "role", annotator, {"from": before.role, "to": role})
+        events.record(connection, now, by, "role", annotator, {"from": before.role, "to": role})
 
 
 def declare(connection: Connection, annotator: str, field: str, value: str, may_publish: bool, now: datetime) -> None:
@@ -267,10 +267,6 @@ def _give_back(connection: Connection, annotator: str) -> None:
     for task_id, count in sorted(Counter(ended).items()):
         connection.execute(update(Task).where(Task.id == task_id).values(held=Task.held - count))
     order.reopened(connection, sorted(set(ended)))
-
-
-def _record(connection: Connection, now: datetime, by: str, verb: str, subject: str, detail: dict[str, Any]) -> None:
-    connection.execute(insert(Event), {"at": now, "actor": by, "verb": verb, "subject": subject, "detail": detail})
 
 
 def _digest(token: str) -> str:

@@ -14,39 +14,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    Connection,
-    and_,
-    bindparam,
-    case,
-    delete,
-    exists,
-    func,
-    insert,
-    literal,
-    or_,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Connection
 
-from waon_build.annotation import order, reports, standing
+from waon_build.annotation import order, reports, standing, statements
 from waon_build.annotation.database import inserting
-from waon_build.annotation.models import (
-    MISSING,
-    Annotation,
-    Annotator,
-    Kind,
-    Lease,
-    Report,
-    Skip,
-    Source,
-    Standing,
-    State,
-    Task,
-    free,
-    live,
-)
+from waon_build.annotation.models import Kind, Skip, Source, Standing, State
 from waon_build.annotation.order import Plan, Worker
 from waon_build.annotation.questions import Answers
 from waon_build.annotation.refusals import (
@@ -62,7 +34,7 @@ from waon_build.annotation.refusals import (
     UnknownAnnotator,
     UnknownTask,
 )
-from waon_build.annotation.shown import SHOWN, Shown
+from waon_build.annotation.shown import Shown
 from waon_build.due import SKEW
 
 TAKE_BACK = 10
@@ -138,7 +110,7 @@ def claim(connection: Connection, annotator: str, now: datetime, plan: Plan) -> 
         return []
     until = now + timedelta(minutes=plan.minutes)
     these = {"the_annotator": annotator, "the_end": until}
-    connection.execute(_HOLD_ON_TO_ALL, {**these, "the_oldest": _oldest(now, plan.minutes)})
+    connection.execute(statements.HOLD_ON_TO_ALL, {**these, "the_oldest": _oldest(now, plan.minutes)})
     held = _held(connection, annotator)
     worker = worker._replace(given=worker.given + len(held))
     while len(held) < plan.ahead:
@@ -147,7 +119,7 @@ def claim(connection: Connection, annotator: str, now: datetime, plan: Plan) -> 
             break
         token = _hold(connection, chosen.task_id, annotator, now, until, worker.given)
         worker = worker._replace(given=worker.given + 1, last_task=chosen.task_id)
-        connection.execute(_LAST, {"the_annotator": annotator, "the_task": chosen.task_id})
+        connection.execute(statements.LAST, {"the_annotator": annotator, "the_task": chosen.task_id})
         held.append(_new(connection, chosen, token, until))
     return held
 
@@ -159,9 +131,9 @@ def lease_task(connection: Connection, annotator: str, task_id: int, now: dateti
     worker = _active(connection, annotator)
     until = now + timedelta(minutes=minutes)
     these = {"the_annotator": annotator, "the_task": task_id}
-    token = connection.scalar(_HOLD_ON_TO, {**these, "the_end": until})
+    token = connection.scalar(statements.HOLD_ON_TO, {**these, "the_end": until})
     if token is None:
-        task = connection.execute(_ROOM, these).first()
+        task = connection.execute(statements.ROOM, these).first()
         if task is None:
             raise UnknownTask(f"there is no task {task_id}")
         if task.state == State.WITHDRAWN:
@@ -172,7 +144,7 @@ def lease_task(connection: Connection, annotator: str, task_id: int, now: dateti
         if task.room < 1:
             raise OverlapReached(f"task {task_id} has all the answers it wants")
         token = _hold(connection, task_id, annotator, now, until, worker.given)
-        connection.execute(_LAST, these)
+        connection.execute(statements.LAST, these)
     return Leased(_shown(connection, task_id), token, until)
 
 
@@ -189,7 +161,7 @@ def renew(
         "the_end": until,
         "the_oldest": _oldest(now, minutes),
     }
-    held = [Held(task_id, token, until) for task_id, token in connection.execute(_RENEW, these)]
+    held = [Held(task_id, token, until) for task_id, token in connection.execute(statements.RENEW, these)]
     kept = {one.token for one in held}
     return held, [token for token in tokens if token not in kept]
 
@@ -197,12 +169,12 @@ def renew(
 def release(connection: Connection, annotator: str, tokens: Sequence[str], now: datetime) -> None:
     """Give leased tasks back before their time."""
     these = {"the_annotator": annotator, "the_tokens": list(tokens)}
-    _return(connection, connection.scalars(_RELEASE, these).all())
+    _return(connection, connection.scalars(statements.RELEASE, these).all())
 
 
 def give_back(connection: Connection, annotator: str) -> None:
     """Give back all that an annotator holds."""
-    _return(connection, connection.scalars(_RELEASE_ALL, {"the_annotator": annotator}).all())
+    _return(connection, connection.scalars(statements.RELEASE_ALL, {"the_annotator": annotator}).all())
 
 
 def submit(
@@ -221,11 +193,11 @@ def submit(
     Raises LeaseLost, AlreadyAnswered, TaskWithdrawn, TaskReported.
     """
     these = {"the_annotator": annotator, "the_task": task_id, "the_token": token, "the_time": now}
-    if connection.execute(_END, these).rowcount == 0:
+    if connection.execute(statements.END, these).rowcount == 0:
         return _repeated(connection, annotator, task_id, token, answers)
-    task = connection.execute(_COUNT, {"the_task": task_id}).one()
+    task = connection.execute(statements.COUNT, {"the_task": task_id}).one()
     annotation = _append(connection, annotator, task_id, answers, now, how, token)
-    connection.execute(_ONE_MORE, these)
+    connection.execute(statements.ONE_MORE, these)
     if task.kind in KEYED:
         standing.count_gold(connection, annotator, answers.asked)
     for flag in answers.rejecting:
@@ -239,8 +211,8 @@ def skip(
 ) -> None:
     """Pass a task on to others: this annotator is not given it again. Raises LeaseLost."""
     these = {"the_annotator": annotator, "the_task": task_id, "the_token": token, "the_time": now}
-    if connection.execute(_END, these).rowcount == 0:
-        if connection.scalar(_SKIPPED, these) is None:  # else the reply to the first was lost
+    if connection.execute(statements.END, these).rowcount == 0:
+        if connection.scalar(statements.SKIPPED, these) is None:  # else the reply to the first was lost
             raise LeaseLost(f"the time for task {task_id} has run out")
         return
     _pass_on(connection, annotator, task_id, reason, note, now)
@@ -253,7 +225,7 @@ def report(
     """Say of a task that one holds, or answered among one's last, that its picture harms: the pair is pulled at
     once. A lease that has run out will do, while it was not given to the queue back. Raises LeaseLost."""
     these = {"the_annotator": annotator, "the_task": task_id, "the_token": token, "the_time": now}
-    holds = connection.execute(_END, these).rowcount > 0
+    holds = connection.execute(statements.END, these).rowcount > 0
     if not holds and _theirs(connection, annotator, task_id) is None:
         raise LeaseLost(f"task {task_id} is not this annotator's")
     _pass_on(connection, annotator, task_id, "reported", "", now)
@@ -276,7 +248,7 @@ def correct(
     if present.answers == answers.values and present.guideline_version == answers.guideline_version:
         return present.id
     annotation = _append(connection, annotator, task_id, answers, now, how)
-    if connection.scalar(_KIND, {"the_task": task_id}) in KEYED:
+    if connection.scalar(statements.KIND, {"the_task": task_id}) in KEYED:
         standing.count_gold(connection, annotator, answers.asked)
     reports.follow(connection, annotator, task_id, present.answers, answers.rejecting, now)
     return annotation
@@ -295,10 +267,10 @@ def undo(connection: Connection, annotator: str, annotation_id: int, now: dateti
     task_id = found.task.task_id
     _append(connection, annotator, task_id, None, now, How(""))
     reports.follow(connection, annotator, task_id, found.answers, (), now)
-    connection.execute(_UNCOUNT, {"the_task": task_id})
+    connection.execute(statements.UNCOUNT, {"the_task": task_id})
     _refuse_gone(connection, task_id)
     until = now + timedelta(minutes=minutes)
-    before_all = min(0, connection.scalar(_FIRST_HELD, {"the_annotator": annotator}) or 0) - 1
+    before_all = min(0, connection.scalar(statements.FIRST_HELD, {"the_annotator": annotator}) or 0) - 1
     token = _hold(connection, task_id, annotator, now, until, before_all)
     order.reopened(connection, [task_id])
     return next(one for one in _held(connection, annotator) if one.token == token)
@@ -307,7 +279,7 @@ def undo(connection: Connection, annotator: str, annotation_id: int, now: dateti
 def recent(connection: Connection, annotator: str, count: int = TAKE_BACK) -> list[Recent]:
     """An annotator's own last answers, the newest first. What was taken back is among the last, though it is not
     given: else, ten at a time, everything could be taken back that they ever said."""
-    rows = connection.execute(_RECENT, {"the_annotator": annotator, "the_count": count}).all()
+    rows = connection.execute(statements.RECENT, {"the_annotator": annotator, "the_count": count}).all()
     return [
         Recent(row.annotation_id, Shown(*row[: len(Shown._fields)]), row.answers, row.created_at, bool(row.can_undo))
         for row in rows
@@ -333,18 +305,18 @@ def why_not(connection: Connection, task_id: int) -> type[Refusal]:
 
 def live_answer(connection: Connection, annotator: str, task_id: int) -> LiveAnswer | None:
     """What an annotator says of a task, after all corrections."""
-    row = connection.execute(_SAID, {"the_annotator": annotator, "the_task": task_id}).first()
+    row = connection.execute(statements.SAID, {"the_annotator": annotator, "the_task": task_id}).first()
     return LiveAnswer(*row) if row is not None else None
 
 
 def waiting(connection: Connection) -> Iterator[Shown]:
     """The tasks that want answers, in the order in which they are handed out."""
-    for row in connection.execution_options(yield_per=1000).execute(_WAITING):
+    for row in connection.execution_options(yield_per=1000).execute(statements.WAITING):
         yield Shown(*row)
 
 
 def _theirs(connection: Connection, annotator: str, task_id: int) -> Shown | None:
-    if connection.scalar(_HOLDS, {"the_annotator": annotator, "the_task": task_id}) is not None:
+    if connection.scalar(statements.HOLDS, {"the_annotator": annotator, "the_task": task_id}) is not None:
         return _shown(connection, task_id)
     return next((one.task for one in recent(connection, annotator) if one.task.task_id == task_id), None)
 
@@ -355,14 +327,14 @@ def _pass_on(connection: Connection, annotator: str, task_id: int, reason: str, 
         .values(task_id=task_id, annotator_id=annotator, reason=reason, note=note, created_at=now)
         .on_conflict_do_nothing()
     )
-    connection.execute(_ONE_MORE, {"the_annotator": annotator})
+    connection.execute(statements.ONE_MORE, {"the_annotator": annotator})
 
 
 def _hold(connection: Connection, task_id: int, annotator: str, now: datetime, until: datetime, number: int) -> str:
     token = secrets.token_hex(16)
-    connection.execute(_TAKE, {"the_task": task_id})
+    connection.execute(statements.TAKE, {"the_task": task_id})
     connection.execute(
-        _LEASE,
+        statements.LEASE,
         {
             "task_id": task_id,
             "annotator_id": annotator,
@@ -379,19 +351,19 @@ def _return_expired(connection: Connection, now: datetime, minutes: float) -> No
     """Give the tasks of leases that ran out back to the queue, and of those that a clock which ran ahead has issued:
     no right one lets a lease end so late."""
     these = {"the_time": now, "the_future": now + timedelta(minutes=minutes) + SKEW}
-    _return(connection, connection.scalars(_END_EXPIRED, these).all())
+    _return(connection, connection.scalars(statements.END_EXPIRED, these).all())
 
 
 def _return(connection: Connection, task_ids: Sequence[int]) -> None:
     """Count leases that have ended out of their tasks."""
     counts = Counter(task_ids)
     for task_id, count in sorted(counts.items()):
-        connection.execute(_RETURN, {"the_task": task_id, "the_count": count})
+        connection.execute(statements.RETURN, {"the_task": task_id, "the_count": count})
     order.reopened(connection, sorted(counts))
 
 
 def _active(connection: Connection, annotator: str) -> Worker:
-    row = connection.execute(_WORKER, {"the_annotator": annotator}).first()
+    row = connection.execute(statements.WORKER, {"the_annotator": annotator}).first()
     if row is None:
         raise UnknownAnnotator(f"there is no annotator {annotator}")
     if row.standing != Standing.ACTIVE:
@@ -401,7 +373,7 @@ def _active(connection: Connection, annotator: str) -> Worker:
 
 def _refuse_gone(connection: Connection, task_id: int) -> None:
     """Raise TaskWithdrawn or TaskReported when nobody is to see the task."""
-    task = connection.execute(_ROOM, {"the_task": task_id}).first()
+    task = connection.execute(statements.ROOM, {"the_task": task_id}).first()
     if task is not None and task.state == State.WITHDRAWN:
         raise TaskWithdrawn(f"task {task_id} is no longer in the queue")
     if task is not None and reports.is_pulled(connection, task.pair_id):
@@ -439,11 +411,11 @@ def _append(
         "created_at": now,
         **how._asdict(),
     }
-    return connection.execute(_ANNOTATE, row).scalar_one()
+    return connection.execute(statements.ANNOTATE, row).scalar_one()
 
 
 def _shown(connection: Connection, task_id: int) -> Shown:
-    return Shown(*connection.execute(_SHOWN_TASK, {"the_task": task_id}).one())
+    return Shown(*connection.execute(statements.SHOWN_TASK, {"the_task": task_id}).one())
 
 
 def _oldest(now: datetime, minutes: float) -> datetime:
@@ -453,7 +425,9 @@ def _oldest(now: datetime, minutes: float) -> datetime:
 
 def _held(connection: Connection, annotator: str) -> list[Leased]:
     """What an annotator holds, in the order in which it is to be shown."""
-    rows = sorted(connection.execute(_HELD, {"the_annotator": annotator}), key=lambda row: (row.number, row.task_id))
+    rows = sorted(
+        connection.execute(statements.HELD, {"the_annotator": annotator}), key=lambda row: (row.number, row.task_id)
+    )
     return [_leased(connection, row) for row in rows]
 
 
@@ -461,7 +435,9 @@ def _leased(connection: Connection, row: Any) -> Leased:
     leased = _new(connection, row, row.token, row.expires_at)
     if row.number >= 0:
         return leased
-    said = connection.scalars(_TAKEN_BACK, {"the_annotator": row.annotator_id, "the_task": row.task_id}).first()
+    said = connection.scalars(
+        statements.TAKEN_BACK, {"the_annotator": row.annotator_id, "the_task": row.task_id}
+    ).first()
     return leased._replace(answers=said)
 
 
@@ -473,148 +449,5 @@ def _new(connection: Connection, row: Any, token: str, until: datetime) -> Lease
 
 def _opinions(connection: Connection, pair_id: str) -> tuple[dict[str, Any], ...]:
     """What was said of a pair, without names, in an order that tells nothing of who came first."""
-    said = connection.scalars(_OPINIONS, {"the_pair": pair_id}).all()
+    said = connection.scalars(statements.OPINIONS, {"the_pair": pair_id}).all()
     return tuple(sorted(said, key=repr))
-
-
-# The statements, made once: to make one takes longer than to run it.
-
-_IS_TASK = Task.id == bindparam("the_task")
-_IS_LEASE_OF = Lease.annotator_id == bindparam("the_annotator")
-_IS_IN_TIME = Lease.expires_at > bindparam("the_time")
-_IS_OF_THEM = Annotation.annotator_id == bindparam("the_annotator")
-
-_IS_THEM = Annotator.id == bindparam("the_annotator")
-_WORKER = select(*order.WORKER, Annotator.standing).where(_IS_THEM)
-_LAST = update(Annotator).where(_IS_THEM).values(last_task=bindparam("the_task"))
-_ONE_MORE = update(Annotator).where(_IS_THEM).values(given=Annotator.given + 1)
-
-_LEASE = insert(Lease)
-_END_EXPIRED = (
-    delete(Lease)
-    .where(or_(Lease.expires_at <= bindparam("the_time"), Lease.expires_at > bindparam("the_future")))
-    .returning(Lease.task_id)
-)
-_IS_NOT_TOO_OLD = Lease.issued_at > bindparam("the_oldest")
-_HOLD_ON_TO_ALL = update(Lease).where(_IS_LEASE_OF, _IS_NOT_TOO_OLD).values(expires_at=bindparam("the_end"))
-_HOLD_ON_TO = (
-    update(Lease)
-    .where(_IS_LEASE_OF, Lease.task_id == bindparam("the_task"))
-    .values(expires_at=bindparam("the_end"))
-    .returning(Lease.token)
-)
-_IS_ONE_OF = Lease.token.in_(bindparam("the_tokens", expanding=True))
-_RENEW = (
-    update(Lease)
-    .where(_IS_LEASE_OF, _IS_ONE_OF, _IS_IN_TIME, _IS_NOT_TOO_OLD)
-    .where(exists().where(_IS_THEM, Annotator.standing == Standing.ACTIVE))
-    .values(expires_at=bindparam("the_end"))
-    .returning(Lease.task_id, Lease.token)
-)
-_RELEASE = delete(Lease).where(_IS_LEASE_OF, _IS_ONE_OF).returning(Lease.task_id)
-_RELEASE_ALL = delete(Lease).where(_IS_LEASE_OF).returning(Lease.task_id)
-_FIRST_HELD = select(func.min(Lease.number)).where(_IS_LEASE_OF)
-_END = delete(Lease).where(
-    _IS_LEASE_OF, Lease.task_id == bindparam("the_task"), Lease.token == bindparam("the_token"), _IS_IN_TIME
-)
-_HOLDS = select(Lease.task_id).where(_IS_LEASE_OF, Lease.task_id == bindparam("the_task"))
-_SKIPPED = select(Skip.task_id).where(
-    Skip.task_id == bindparam("the_task"), Skip.annotator_id == bindparam("the_annotator")
-)
-
-_ROOM = select(
-    Task.state,
-    Task.pair_id,
-    (Task.wanted - Task.held - Task.answered).label("room"),
-).where(_IS_TASK)
-_TAKE = update(Task).where(_IS_TASK).values(held=Task.held + 1)
-_RETURN = update(Task).where(_IS_TASK).values(held=Task.held - bindparam("the_count"))
-_COUNT = (
-    update(Task)
-    .where(_IS_TASK)
-    .values(
-        held=Task.held - 1,
-        answered=Task.answered + 1,
-        state=case((Task.answered + 1 >= Task.wanted, literal(State.DONE.value)), else_=Task.state),
-    )
-    .returning(Task.kind)
-)
-_UNCOUNT = (
-    update(Task)
-    .where(_IS_TASK)
-    .values(
-        answered=Task.answered - 1,
-        state=case((Task.state == State.DONE, literal(State.OPEN.value)), else_=Task.state),
-    )
-)
-
-_KIND = select(Task.kind).where(_IS_TASK)
-_SHOWN = select(*SHOWN)
-_SHOWN_TASK = _SHOWN.where(_IS_TASK)
-_HELD = (
-    _SHOWN.add_columns(Task.kind, Lease.token, Lease.number, Lease.annotator_id, Lease.expires_at)
-    .join(Lease, Lease.task_id == Task.id)
-    .where(_IS_LEASE_OF)
-)
-_WAITING = _SHOWN.where(free(), Task.wave.is_not(None)).order_by(
-    Task.wave, text(MISSING), Task.priority, Task.chance, Task.id
-)
-_PULLED_BY_OTHERS = exists().where(
-    Report.pair_id == Task.pair_id, Report.outcome.in_(reports.PULLS), Report.annotator_id != bindparam("the_annotator")
-)
-_CAN_UNDO = and_(Task.state != State.WITHDRAWN, Annotation.id > Task.stale_before, ~_PULLED_BY_OTHERS)
-_RECENT = (
-    _SHOWN.add_columns(Annotation.id.label("annotation_id"), Annotation.answers, Annotation.created_at)
-    .add_columns(_CAN_UNDO.label("can_undo"))
-    .add_columns(Annotation.retracted)
-    .join(Annotation, Annotation.task_id == Task.id)
-    .where(_IS_OF_THEM, live(Annotation))
-    .order_by(Annotation.id.desc())
-    .limit(bindparam("the_count"))
-)
-_SAID = (
-    select(Annotation.id, Annotation.token, Annotation.guideline_version, Annotation.answers)
-    .add_columns(and_(~Annotation.retracted, Annotation.id > Task.stale_before).label("stands"))
-    .join(Task, Task.id == Annotation.task_id)
-    .where(Annotation.task_id == bindparam("the_task"), _IS_OF_THEM, live(Annotation))
-)
-_TAKEN_BACK = (
-    select(Annotation.answers)
-    .where(Annotation.task_id == bindparam("the_task"), _IS_OF_THEM, ~Annotation.retracted)
-    .order_by(Annotation.id.desc())
-    .limit(1)
-)
-_OPINIONS = (
-    select(Annotation.answers)
-    .join(Task, Task.id == Annotation.task_id)
-    .join(Annotator, Annotator.id == Annotation.annotator_id)
-    .where(
-        Task.pair_id == bindparam("the_pair"),
-        Task.kind == Kind.NORMAL,
-        Annotation.id > Task.stale_before,
-        live(Annotation),
-        ~Annotation.retracted,
-        Annotator.standing != Standing.BLOCKED,
-    )
-)
-_CHAIN = Annotation.__table__.alias("chain")
-_ANNOTATE = (
-    insert(Annotation)
-    .values(
-        task_id=bindparam("the_task"),
-        annotator_id=bindparam("the_annotator"),
-        supersedes=select(func.max(_CHAIN.c.id))
-        .where(_CHAIN.c.task_id == bindparam("the_task"), _CHAIN.c.annotator_id == bindparam("the_annotator"))
-        .scalar_subquery(),
-        token=bindparam("token"),
-        guideline_version=bindparam("guideline_version"),
-        answers=bindparam("answers", type_=Annotation.answers.type),
-        retracted=bindparam("retracted"),
-        source=bindparam("source"),
-        device=bindparam("device"),
-        active_ms=bindparam("active_ms"),
-        wall_ms=bindparam("wall_ms"),
-        created_at=bindparam("created_at", type_=Annotation.created_at.type),
-    )
-    .returning(Annotation.id)
-)

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, delete, exists, func, insert, literal, select, update
 
-from waon_build.annotation import order
+from waon_build.annotation import events, order
 from waon_build.annotation.decided import conclude
-from waon_build.annotation.models import Event, Kind, Lease, Outcome, Report, ReportOutcome, State, Task
+from waon_build.annotation.models import Kind, Lease, Outcome, Report, ReportOutcome, State, Task
 
 RULE = "reported"
 PULLS = (ReportOutcome.OPEN, ReportOutcome.UPHELD)
@@ -116,10 +116,7 @@ def resolve(connection: Connection, report_id: int, by: str, upheld: bool, now: 
     )
     if pair_id is None:
         raise UnknownReport(f"there is no open report {report_id}")
-    connection.execute(
-        insert(Event),
-        {"at": now, "actor": by, "verb": f"report {outcome}", "subject": pair_id, "detail": {"report": report_id}},
-    )
+    events.record(connection, now, by, f"report {outcome}", pair_id, {"report": report_id})
     if not upheld:
         _put_back(connection, pair_id, now)
     return str(pair_id)

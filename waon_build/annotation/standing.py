@@ -8,21 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
-from waon_build.annotation import order
-from waon_build.annotation.models import (
-    Annotation,
-    Annotator,
-    Event,
-    Kind,
-    Report,
-    ReportOutcome,
-    Role,
-    Standing,
-    Task,
-    live,
-)
+from waon_build.annotation import events, order
+from waon_build.annotation.models import Annotation, Annotator, Kind, Report, ReportOutcome, Role, Standing, Task, live
 from waon_build.annotation.order import Plan, Worker
 from waon_build.annotation.quality import fails, is_right, qualifies
 from waon_build.annotation.questions import Questions
@@ -91,7 +80,7 @@ def _rest(connection: Connection, annotator: str, because: str, figures: dict[st
         update(Annotator).where(Annotator.id == annotator).values(standing=Standing.PAUSED, because=because)
     )
     detail = {"because": because, **figures}
-    connection.execute(insert(Event), {"at": now, "actor": "", "verb": PAUSED, "subject": annotator, "detail": detail})
+    events.record(connection, now, "", PAUSED, annotator, detail)
 
 
 def forgive(connection: Connection, annotator: str) -> None:

@@ -49,9 +49,9 @@ class Archive(ABC, Generic[Taken]):
     def take(self, record: WarcRecord) -> Taken | Reason:
         """What is wanted of a record, or why nothing is."""
 
+    @abstractmethod
     def take_arc(self, record: Any) -> Taken | Reason:
         """As `take`, of a record that warcio read from an ARC file."""
-        raise NotImplementedError
 
     def records(self) -> Iterator[Taken | Reason]:
         """What is taken of each record that can be read, in file order. Raises InputError when there is none at

@@ -86,6 +86,10 @@ class _Wat(Archive[Read]):
         super().__init__(stream, name, problem)
         self.language, self.settings = language, settings
 
+    def take_arc(self, record: Any) -> Read | Reason:
+        """There are no WAT records in ARC files, whatever a list of files says."""
+        return NOT_A_RESPONSE
+
     def take(self, record: WarcRecord) -> Read | Reason:
         if str(record.record_type) != "metadata":
             return NOT_A_RESPONSE
