@@ -46,7 +46,7 @@ from prefect.settings.context import temporary_settings
 from prefect.types.entrypoint import EntrypointType
 
 from waon_build import __version__
-from waon_build.records import InputError
+from waon_build.records import InputError, in_a_line
 
 POOL = "waon-build"
 TAG = "waon-build"
@@ -119,7 +119,7 @@ def server() -> Iterator[SyncPrefectClient]:
         way_out = {401: "set PREFECT_API_AUTH_STRING", 404: "its address ends in /api"}.get(status, "see its log")
         raise InputError(f"{url}: the Prefect server answers {status}: {way_out}") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise InputError(f"{url}: no Prefect server answers ({_first_line(error)}): {_HOW_TO_START}") from error
+        raise InputError(f"{url}: no Prefect server answers ({in_a_line(error)}): {_HOW_TO_START}") from error
 
 
 def _greet(client: SyncPrefectClient) -> None:
@@ -162,7 +162,7 @@ def deploy(
     try:
         made.apply(version_info=VersionInfo(type="prefect:simple", version=__version__))
     except DeploymentApplyError as error:
-        problem = f"the Prefect server does not take it ({_first_line(error)})"
+        problem = f"the Prefect server does not take it ({in_a_line(error)})"
         raise InputError(f"{flow}/{name}: {problem}: look at the work pool {pool}, or give --pool another") from error
     return before is None
 
@@ -297,7 +297,3 @@ def _flow_of(deployment: DeploymentResponse) -> str:
 
 def _text(moment: datetime | None, zone: str) -> str:
     return moment.astimezone(ZoneInfo(zone)).isoformat(timespec="seconds") if moment else ""
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -31,7 +31,7 @@ from waon_build import pipeline
 from waon_build.corpus import AsksHosts, Corpus, Part, Stage
 from waon_build.ending import ends_after
 from waon_build.recipe import Recipe, RuntimeSettings
-from waon_build.records import InputError, Tally
+from waon_build.records import InputError, Tally, in_a_line
 
 FETCHES = 4
 """Fetch or crawl parts under way at once on one machine: each has `fetch.concurrency` requests of its own."""
@@ -347,7 +347,7 @@ def _is_here(address: str) -> bool:
 
 
 def _no_cluster(engine: str, address: str | None, error: Exception) -> InputError:
-    problem = (str(error).splitlines() or [type(error).__name__])[0]
+    problem = in_a_line(error)
     if address:
         return InputError(
             f"runtime.address: no {engine.title()} cluster answers at {address} ({problem}): start it, or leave the "

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import httpx
 
 from waon_build.ending import leave_at_once
-from waon_build.records import InputError
+from waon_build.records import InputError, in_a_line
 
 
 @contextmanager
@@ -23,17 +23,13 @@ def needed() -> Iterator[None]:
     try:
         yield
     except httpx.TransportError as error:
-        line = f"Prefect's server is gone ({_first_line(error)}): what is finished stays; start it, and run again"
+        line = f"Prefect's server is gone ({in_a_line(error)}): what is finished stays; start it, and run again"
         print(line, file=sys.stderr, flush=True)
         leave_at_once(1)
     except RuntimeError as error:
         if not str(error).startswith("Failed to reach API"):
             raise
         raise InputError(
-            f"{_first_line(error).removeprefix('Failed to reach API at ')}: there is no Prefect server: start it with "
+            f"{in_a_line(error).removeprefix('Failed to reach API at ')}: there is no Prefect server: start it with "
             "`prefect server start`, or unset PREFECT_API_URL for one that lasts as long as the run"
         ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -25,7 +25,7 @@ from flows.report import Report
 from waon_build import pipeline
 from waon_build.corpus import Corpus, Part, Stage
 from waon_build.recipe import Recipe, RuntimeSettings
-from waon_build.records import InputError, Tally
+from waon_build.records import InputError, Tally, in_a_line
 
 LONGEST_RETRY_DELAY = 300.0
 """Seconds between two tries of a part."""
@@ -196,4 +196,4 @@ def _say_crashed(future: PrefectFuture[Any], message: str) -> None:
 
 
 def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    return f"{type(error).__name__}: {in_a_line(error)}"

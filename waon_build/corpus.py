@@ -25,7 +25,7 @@ import fsspec
 from waon_build import lock
 from waon_build.orphans import sweep
 from waon_build.part_writer import ROW_GROUP, PartWriter, told_when_unwritable
-from waon_build.records import InputError, Tally, digest16
+from waon_build.records import InputError, Tally, digest16, in_a_line
 
 if TYPE_CHECKING:  # what reads no Parquet, as the server of annotators, does without Arrow's 30 MB
     import pyarrow as pa
@@ -99,7 +99,7 @@ class Corpus:
             self.fs, self.root = fsspec.core.url_to_fs(self.url, **options)
         except (ValueError, ImportError) as error:
             raise InputError(
-                f"{self.url}: cannot be opened ({_first_line(error)}): set `corpus` to a folder, or install what its "
+                f"{self.url}: cannot be opened ({in_a_line(error)}): set `corpus` to a folder, or install what its "
                 "protocol needs (for s3://: pip install 'waon_build[s3]')"
             ) from error
         self.root = self.root.rstrip("/")
@@ -124,7 +124,7 @@ class Corpus:
             self.fs.rm_file(probe)
         except Exception as error:  # every store has its own
             raise InputError(
-                f"{self.url}: the corpus cannot be written ({_first_line(error)}): "
+                f"{self.url}: the corpus cannot be written ({in_a_line(error)}): "
                 "set `corpus` in the recipe to a place you can write to"
             ) from error
 
@@ -376,7 +376,7 @@ class Corpus:
         try:
             yield
         except PermissionError as error:
-            raise InputError(f"{self.url}: {path} cannot be written ({_first_line(error)}): allow it") from error
+            raise InputError(f"{self.url}: {path} cannot be written ({in_a_line(error)}): allow it") from error
 
     def _named(self, stage: str, part: str) -> set[str]:
         tally = self.tally(stage, part)
@@ -415,14 +415,8 @@ def _no_such_part(path: str) -> InputError:
 
 
 def _unreadable(path: str, part: str, error: Exception) -> InputError:
-    return InputError(
-        f"{path}: cannot be read ({_first_line(error)}): delete {part}.tally.json beside it and run again"
-    )
+    return InputError(f"{path}: cannot be read ({in_a_line(error)}): delete {part}.tally.json beside it and run again")
 
 
 def _is_running(pid: str) -> bool:
     return pid.isdecimal() and lock.is_running(int(pid))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

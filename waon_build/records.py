@@ -303,3 +303,10 @@ class InputError(Exception):
 
     The command line prints it and exits with 2.
     """
+
+
+def in_a_line(error: BaseException) -> str:
+    """What happened, for the brackets of an InputError: the first line of an error's text, 200 characters at most, or
+    its type where it says nothing."""
+    said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return " ".join(said.split())[:200]

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from waon_build.dedup.looks import Looks
 from waon_build.dedup.phash import from_hex
-from waon_build.records import InputError
+from waon_build.records import InputError, in_a_line
 
 _HASHES = ("phash", "phash256")
 
@@ -53,8 +53,7 @@ def _bytes(path: str, options: dict[str, Any]) -> bytes:
             return data
     except Exception as error:  # every store has its own
         raise InputError(
-            f"{path}: cannot be read ({(str(error).splitlines() or [type(error).__name__])[0]}): "
-            "mend dedup.evaluation_sets in the recipe"
+            f"{path}: cannot be read ({in_a_line(error)}): mend dedup.evaluation_sets in the recipe"
         ) from error
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from waon_build.corpus import Corpus
 from waon_build.export.facts import FILE as RELEASE
 from waon_build.export.place import FOLDER, releases
-from waon_build.records import InputError
+from waon_build.records import InputError, in_a_line
 
 
 def released_splits(corpus: Corpus, shares: Mapping[str, float], seed: int) -> Iterator[pa.Table]:
@@ -52,7 +52,7 @@ def _told(corpus: Corpus, name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        problem = (str(error).splitlines() or [type(error).__name__])[0]
+        problem = in_a_line(error)
         raise InputError(
             f"{corpus.path(FOLDER, name)}: an earlier release cannot be read ({problem}): what it holds must stay in "
             "its split; restore it, or move the folder away"

@@ -39,7 +39,7 @@ from waon_build.export.shard_check import Failure, ShardWork, check_shard, unrea
 from waon_build.export.withdrawn import FILE as TOMBSTONES
 from waon_build.export.withdrawn import Withdrawn
 from waon_build.export.workers import each
-from waon_build.records import InputError
+from waon_build.records import InputError, in_a_line
 from waon_build.rights.tombstones import Tombstones
 
 SECONDS_A_SAMPLE = 0.006
@@ -144,7 +144,7 @@ def _open(release: str, storage_options: dict[str, Any]) -> _Folder:
     except FileNotFoundError:
         found = {}
     except (OSError, ValueError, ImportError) as error:
-        problem = (str(error).splitlines() or [type(error).__name__])[0]
+        problem = in_a_line(error)
         raise InputError(f"{release}: cannot be read ({problem}): give the folder or address of a release") from error
     sizes = {path[len(root) + 1 :]: entry["size"] for path, entry in found.items() if path != root}
     if not sizes:

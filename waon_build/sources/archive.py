@@ -18,7 +18,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord
 from warcio.archiveiterator import ArchiveIterator as ArcIterator
 from warcio.exceptions import ArchiveLoadFailed
 
-from waon_build.records import InputError, Reason
+from waon_build.records import InputError, Reason, in_a_line
 
 RECORD_UNREADABLE = Reason(
     "record_unreadable",
@@ -78,7 +78,7 @@ class Archive(ABC, Generic[Taken]):
             except (OSError, ValueError, zlib.error) as error:
                 if not _is_damage(error):
                     raise
-                self.tell("damaged_archive", _one_line(error))
+                self.tell("damaged_archive", in_a_line(error))
                 if self.read == before:  # it is this record that cannot be read
                     yield RECORD_UNREADABLE
                 start = _next_record(self.stream, self._last + 1)
@@ -115,7 +115,7 @@ class Archive(ABC, Generic[Taken]):
         except (OSError, ValueError, zlib.error, ArchiveLoadFailed) as error:
             if not _is_damage(error):
                 raise
-            self.tell("damaged_archive", _one_line(error))
+            self.tell("damaged_archive", in_a_line(error))
 
     def _tell_of_gap(self, end: int, begin: int) -> None:
         """Tell of bytes between two records, which are passed over without a word otherwise."""
@@ -198,7 +198,3 @@ def _is_damage(error: Exception) -> bool:
     """Whether what could not be read is the file's fault, and not that of the disk or network it comes from:
     readers of formats raise errors of their own, or OSErrors without a number."""
     return not isinstance(error, OSError) or (type(error) in (OSError, gzip.BadGzipFile) and error.errno is None)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

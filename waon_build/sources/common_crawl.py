@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from waon_build import languages
 from waon_build.corpus import Corpus, part_name
 from waon_build.recipe import Recipe
-from waon_build.records import InputError, digest16
+from waon_build.records import InputError, digest16, in_a_line
 from waon_build.source_settings import CommonCrawlSource
 from waon_build.sources.files import Files, lines_of
 from waon_build.sources.ranges import GoneError, Store
@@ -115,7 +115,7 @@ class CommonCrawl:
             try:
                 names |= {name for name in self._listed(asked.store) if _matches(name, patterns)}
             except (GoneError, OSError, ValueError, TypeError, KeyError) as error:
-                problem = f"the list of snapshots cannot be read ({_one_line(error)})"
+                problem = f"the list of snapshots cannot be read ({in_a_line(error)})"
                 if not known:
                     raise InputError(
                         f"{self.settings.location}: {problem}: try again later, or mend {self._field}.location or "
@@ -152,7 +152,7 @@ class CommonCrawl:
         except (GoneError, OSError, EOFError, ValueError, zlib.error) as error:
             # A snapshot is announced before its index is there, and nothing is for ever.
             going_on = "going on with what is known" if known else "leaving it out; the next run looks again"
-            problem = f"{store.location}/{path} cannot be read: {_one_line(error)}"
+            problem = f"{store.location}/{path} cannot be read: {in_a_line(error)}"
             _tell(f"{problem}: {going_on}")
             asked.problems.append(problem)
             asked.is_silent |= isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile)
@@ -229,7 +229,3 @@ def _tell(text: str) -> None:
 
 def _matches(name: str, patterns: list[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple
 import fsspec
 
 from waon_build.recipe import Recipe
-from waon_build.records import InputError
+from waon_build.records import InputError, in_a_line
 from waon_build.rights.agent import AGENT, user_agent
 from waon_build.source_settings import SiteSource
 
@@ -45,7 +45,7 @@ class Files:
             compression = "infer" if path.endswith((".csv.gz", ".tsv.gz", ".jsonl.gz", ".json.gz")) else None
             stream: IO[bytes] = fsspec.open(path, "rb", compression=compression, **self.options(path)).open()
         except (OSError, ValueError, ImportError) as error:
-            problem = " ".join(str(error).split())[:200]
+            problem = in_a_line(error)
             raise InputError(
                 f"{path}: cannot be opened ({problem}): give `sources` the path of a file that is there"
             ) from error
@@ -56,7 +56,7 @@ class Files:
         try:
             fs, inner = fsspec.core.url_to_fs(path, **self.options(path))
         except (ValueError, ImportError) as error:
-            problem = " ".join(str(error).split())[:200]
+            problem = in_a_line(error)
             raise InputError(f"{path}: cannot be opened ({problem}): mend sources.{self.index}") from error
         return fs, inner
 

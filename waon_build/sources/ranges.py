@@ -19,7 +19,7 @@ import aiohttp
 from fsspec.exceptions import FSTimeoutError
 from fsspec.implementations.http import HTTPFileSystem
 
-from waon_build.records import InputError
+from waon_build.records import InputError, in_a_line
 from waon_build.sources.files import Files
 
 GAP = 64 << 10
@@ -269,4 +269,4 @@ def _wait(error: BaseException, attempt: int) -> float:
 
 def _one_line(error: BaseException) -> str:
     status = getattr(error, "status", None)
-    return f"HTTP {status}" if status else " ".join(str(error).split())[:200] or type(error).__name__
+    return f"HTTP {status}" if status else in_a_line(error)

@@ -23,7 +23,7 @@ from fsspec.spec import AbstractFileSystem
 from waon_build.corpus import Corpus, Part, fingerprint
 from waon_build.part_writer import ROW_GROUP, PartWriter
 from waon_build.recipe import Recipe
-from waon_build.records import Counts, InputError, Reason, Tally
+from waon_build.records import Counts, InputError, Reason, Tally, in_a_line
 from waon_build.sources import wat
 from waon_build.sources.common_crawl import CommonCrawl, sources
 from waon_build.sources.declared import could_be_in
@@ -236,7 +236,7 @@ class _Index:
                 raise self._place.failure from error
             if isinstance(error, duckdb.OutOfMemoryException):
                 raise
-            problem = " ".join(str(error).split())[:200]
+            problem = in_a_line(error)
             raise InputError(
                 f"{self.path}: is not a Parquet file that can be read ({problem}): fetch it again, or leave its "
                 "snapshot out of `snapshots`"

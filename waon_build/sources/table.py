@@ -19,7 +19,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from waon_build.records import Candidate, InputError, Reason
+from waon_build.records import Candidate, InputError, Reason, in_a_line
 from waon_build.source_settings import TableSource
 from waon_build.sources.addresses import absolute
 
@@ -72,7 +72,7 @@ def _readable(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, zlib.error, csv.Error, pa.ArrowException) as error:
-        problem = " ".join(str(error).split())[:200] or type(error).__name__
+        problem = in_a_line(error)
         raise InputError(f"{name}: cannot be read ({problem}): fetch the file again, or mend `sources`") from error
 
 
